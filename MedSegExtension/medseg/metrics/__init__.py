@@ -1,0 +1,18 @@
+"""Agreement of a segmentation with its reference. Definitions, units and the empty-mask policy: ``docs/metrics.md``.
+
+Works on arrays; knows nothing of files.
+"""
+
+from __future__ import annotations
+
+from .agreement import Agreement, evaluate_case, evaluate_labels
+from .centreline import ClDice, betti0, cldice, cldice_parts
+from .overlap import dice
+from .skeleton import skeletonise
+from .summary import FIGURES, Spread, Summary, summarise
+from .surface import SurfaceDistances, surface_distances, surface_voxels
+
+__all__ = [
+    "FIGURES", "Agreement", "ClDice", "Spread", "Summary", "SurfaceDistances", "betti0", "cldice", "cldice_parts",
+    "dice", "evaluate_case", "evaluate_labels", "skeletonise", "summarise", "surface_distances", "surface_voxels",
+]
