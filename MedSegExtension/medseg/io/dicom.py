@@ -1,0 +1,224 @@
+"""DICOM: which series a folder holds, and one series as a volume with a regular grid, or the reason why not.
+
+Only what is needed for the grid is taken from the headers; patient names and identifiers are never read out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..volume import Volume
+from .itk import open_reader, read_array
+from .names import is_dicom, natural_key
+from .notes import warn
+from .series_grid import SliceHeader, series_grid
+
+#: SOP classes that are DICOM but no images: DICOMDIR, structured reports, presentation states, RT objects, documents.
+_NOT_IMAGES = ("1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11.",
+               "1.2.840.10008.5.1.4.1.1.481.", "1.2.840.10008.5.1.4.1.1.104.", "1.2.840.10008.5.1.4.1.1.66",
+               "1.2.840.10008.5.1.4.1.1.9.", "1.2.840.10008.5.1.4.34.")
+
+
+@dataclass(frozen=True)
+class SeriesInfo:
+    """One DICOM series of a folder. Holds no patient data."""
+
+    uid: str
+    number: int | None
+    description: str
+    modality: str
+    slice_count: int
+
+    def line(self) -> str:
+        """``number 4, UID 1.2.3, 'T2 HASTE cor', MR, 40 slices``."""
+        number = "without number" if self.number is None else f"number {self.number}"
+        plural = "" if self.slice_count == 1 else "s"
+        return f"{number}, UID {self.uid}, '{self.description}', {self.modality or '?'}, {self.slice_count} slice{plural}"
+
+
+def list_series(folder: str | Path) -> list[SeriesInfo]:
+    """The DICOM image series below ``folder``, by series number.
+
+    Raises
+    ------
+    InputError : no such folder, or no DICOM image in it.
+    """
+    groups, damaged = _scan(Path(folder))
+    for file in damaged:
+        warn("this DICOM file is damaged and was left out", file, "export it again")
+    return _infos(groups)
+
+
+def read_dicom(path: Path, series: str | None = None) -> tuple[np.ndarray, Volume]:
+    """One DICOM file, or one series of a folder.
+
+    Parameters
+    ----------
+    path : a file or a folder (searched with its subfolders).
+    series : series instance UID, an unambiguous beginning of it, or a series number.
+
+    Returns
+    -------
+    array : (k, j, i) voxels, or (k, j, i, channels) for colour.
+    frame : a volume of one-byte zeros that carries geometry, name and modality.
+    """
+    if path.is_file():
+        header = _header(path)
+        return _assemble(path, [header])
+    groups, damaged = _scan(path)
+    infos = _infos(groups)
+    chosen = _choose(path, infos, series)
+    if damaged and len(infos) == 1:
+        raise InputError("this DICOM file is damaged or cut short", file=damaged[0], mend="export the series again")
+    for file in damaged:
+        warn("this DICOM file is damaged and was left out", file, "export it again")
+    return _assemble(path, groups[chosen.uid])
+
+
+def holds_dicom(folder: Path) -> bool:
+    """Whether any file below ``folder`` is DICOM."""
+    return any(is_dicom(file) for file in _walk(folder))
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted((f for f in folders if not f.startswith(".")), key=natural_key)
+        for name in sorted(files, key=natural_key):
+            if not name.startswith("."):
+                yield Path(root) / name
+
+
+def _scan(folder: Path) -> tuple[dict[str, list[SliceHeader]], list[Path]]:
+    if not folder.is_dir():
+        raise InputError("there is no such folder", file=folder, mend="check the path")
+    groups: dict[str, list[SliceHeader]] = {}
+    damaged: list[Path] = []
+    for file in _walk(folder):
+        if not is_dicom(file) or _is_no_image(file):
+            continue
+        try:
+            header = _header(file)
+        except InputError:
+            damaged.append(file)
+            continue
+        groups.setdefault(header.uid, []).append(header)
+    if not groups:
+        if damaged:
+            raise InputError("this DICOM file is damaged or cut short", file=damaged[0], mend="export the series again")
+        raise InputError("no DICOM image in this folder", file=folder, mend="choose the folder that holds the image files")
+    return groups, damaged
+
+
+def _infos(groups: dict[str, list[SliceHeader]]) -> list[SeriesInfo]:
+    infos = [
+        SeriesInfo(uid, headers[0].number, headers[0].description, headers[0].modality, len(headers))
+        for uid, headers in groups.items()
+    ]
+    return sorted(infos, key=lambda info: (info.number is None, info.number or 0, info.uid))
+
+
+def _choose(path: Path, infos: list[SeriesInfo], series: str | None) -> SeriesInfo:
+    listing = "; ".join(f"[{info.line()}]" for info in infos)
+    if series is None:
+        if len(infos) == 1:
+            return infos[0]
+        raise InputError(f"the folder holds {len(infos)} series: {listing}", file=path,
+                         mend="choose one by its number or UID")
+    wanted = str(series).strip()
+    for matches in ([i for i in infos if i.uid == wanted],
+                    [i for i in infos if wanted.isdecimal() and i.number == int(wanted)],
+                    [i for i in infos if wanted and i.uid.startswith(wanted)]):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise InputError(f"series {wanted} is ambiguous: {'; '.join(f'[{i.line()}]' for i in matches)}", file=path,
+                             mend="choose one by its whole UID")
+    raise InputError(f"the folder holds no series {wanted}, but {listing}", file=path,
+                     mend="choose one of these by its number or UID")
+
+
+def _is_no_image(file: Path) -> bool:
+    """By the media storage SOP class in the file's meta header (0002,0002), which is always explicit little endian."""
+    with file.open("rb") as stream:
+        head = stream.read(2048)
+    at = head.find(b"\x02\x00\x02\x00UI")
+    if at < 0:
+        return False
+    length = int.from_bytes(head[at + 6 : at + 8], "little")
+    return head[at + 8 : at + 8 + length].decode("ascii", "replace").strip("\0 ").startswith(_NOT_IMAGES)
+
+
+def _header(file: Path) -> SliceHeader:
+    try:
+        reader = open_reader(file, "GDCMImageIO")
+    except InputError as error:
+        raise InputError("is no DICOM image, or is damaged or cut short", file=file, mend="export it again") from error
+    tags = set(reader.GetMetaDataKeys())
+
+    def text(tag: str) -> str:
+        return reader.GetMetaData(tag).strip("\0 \r\n") if tag in tags else ""
+
+    def numbers(tag: str, count: int) -> np.ndarray | None:
+        try:
+            values = np.array([float(part) for part in text(tag).split("\\")])
+        except ValueError:
+            return None
+        return values if values.shape == (count,) and np.isfinite(values).all() else None
+
+    def whole(tag: str) -> int | None:
+        try:
+            return int(float(text(tag)))
+        except (ValueError, OverflowError):
+            return None
+
+    size = reader.GetSize()
+    return SliceHeader(
+        file=file, uid=text("0020|000e"), number=whole("0020|0011"), description=text("0008|103e"),
+        modality=text("0008|0060"), instance=whole("0020|0013"), position=numbers("0020|0032", 3),
+        orientation=numbers("0020|0037", 6), columns=int(size[0]), rows=int(size[1]),
+        frames=int(size[2]) if len(size) > 2 else 1, pixel_spacing=tuple(reader.GetSpacing()[:2]),
+        has_spacing=bool(tags & {"0028|0030", "0018|1164", "0018|2010", "0018|6011"}),
+        between=_positive(numbers("0018|0088", 1)), thickness=_positive(numbers("0018|0050", 1)),
+        photometric=text("0028|0004"), channels=reader.GetNumberOfComponents(),
+        dtype=sitk_dtype(reader.GetPixelID()),
+    )
+
+
+def _positive(value: np.ndarray | None) -> float | None:
+    return None if value is None or value[0] == 0 else abs(float(value[0]))
+
+
+def sitk_dtype(pixel_id: int) -> np.dtype:
+    """The numpy type of a SimpleITK pixel type (of one channel for vectors)."""
+    return sitk.GetArrayViewFromImage(sitk.Image([1, 1], pixel_id)).dtype
+
+
+def _assemble(path: Path, headers: list[SliceHeader]) -> tuple[np.ndarray, Volume]:
+    headers, spacing, origin, direction = series_grid(path, headers)
+    first = headers[0]
+    shape: tuple[int, ...] = (len(headers), first.rows, first.columns)
+    if first.channels > 1:
+        shape = (*shape, first.channels)
+    # Rescale slopes may differ from slice to slice (PET), and with them the type GDCM answers with.
+    try:
+        array = np.empty(shape, np.result_type(*{header.dtype for header in headers}))
+    except MemoryError as error:
+        raise InputError("the series does not fit into memory", file=path, mend="crop it first") from error
+    for k, header in enumerate(headers):
+        try:
+            array[k] = read_array(header.file, open_reader(header.file, "GDCMImageIO")).reshape(shape[1:])
+        except (InputError, ValueError) as error:
+            raise InputError("the pixels of this DICOM file cannot be read (damaged, cut short or of an unsupported "
+                             "compression)", file=header.file, mend="export the series again, uncompressed") from error
+    if first.photometric == "MONOCHROME1":
+        warn("bright and dark are exchanged in this image (MONOCHROME1); its values are kept as stored", path)
+    name = "series-unnumbered" if first.number is None else f"series-{first.number}"
+    frame = np.broadcast_to(np.zeros((), np.uint8), shape[:3])
+    return array, Volume(frame, spacing, origin, direction, name, path, first.modality or None)

@@ -1,0 +1,179 @@
+"""``read_volume``: any image a person has, as one ``Volume``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+
+from ..errors import InputError
+from ..volume import Volume
+from .dicom import holds_dicom, read_dicom
+from .geometry import orthonormal
+from .itk import open_reader, read_array
+from .names import PICTURE_SUFFIXES, case_name, is_dicom, suffix_of
+from .nifti import read_geometry, read_header, read_voxels
+from .pictures import note_assumed_spacing, read_folder_of_pictures, read_picture, to_grey
+
+_NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz")
+
+
+@overload
+def read_volume(path: str | Path, *, series: str | None = ..., spacing: Sequence[float] | None = ...,
+                colour: Literal["refuse"] = ...) -> Volume: ...
+@overload
+def read_volume(path: str | Path, *, series: str | None = ..., spacing: Sequence[float] | None = ...,
+                colour: Literal["channels"]) -> list[Volume]: ...
+
+
+def read_volume(path: str | Path, *, series: str | None = None, spacing: Sequence[float] | None = None,
+                colour: Literal["refuse", "channels"] = "refuse") -> Volume | list[Volume]:
+    """Read a volume from NIfTI, NRRD, MetaImage, DICOM (file or folder), a TIFF stack, a folder of slices or a picture.
+
+    The voxel type of the file is kept; NaN and infinite voxels are kept too (see ``check_finite``). The name is the
+    name of the file or folder without its suffix, and ``series-<number>`` for DICOM: never a patient's.
+
+    Parameters
+    ----------
+    path : file or folder.
+    series : for a folder of DICOM: series UID, an unambiguous beginning of one, or a series number.
+    spacing : mm along i, j and k (one, two or three numbers; the last is repeated); replaces the one of the file.
+    colour : ``refuse`` gives one grey volume, from colour only where its channels are equal; ``channels`` gives a list
+        of volumes, one for each colour channel (one for a grey image).
+
+    Raises
+    ------
+    InputError : a missing, empty, truncated or damaged file, no image, colour, 4D, several series, an irregular series,
+        a header that places the voxels on no regular grid.
+
+    Warns
+    -----
+    MedSegWarning : what a person should know about the input, such as a voxel size that had to be assumed.
+    """
+    path = Path(path)
+    _check_exists(path)
+    array, frame = _read_any(path, series)
+    if spacing is not None:
+        frame = dataclasses.replace(frame, spacing=_spacing(spacing))
+    elif frame.modality == _PICTURE:
+        note_assumed_spacing(path)
+    if frame.modality == _PICTURE:
+        frame = dataclasses.replace(frame, modality=None)
+    if colour == "channels":
+        channels = [array] if array.ndim == 3 else [np.ascontiguousarray(c) for c in np.moveaxis(_opaque(array), -1, 0)]
+        return [dataclasses.replace(frame, array=channel) for channel in channels]
+    if array.ndim == 4:
+        array = to_grey(array, path)
+    return dataclasses.replace(frame, array=array)
+
+
+def check_finite(volume: Volume) -> None:
+    """Refuse a volume with NaN or infinite voxels.
+
+    Raises
+    ------
+    InputError : with their number and how to mend them.
+    """
+    if volume.array.dtype.kind not in "fc":
+        return
+    # A slice at a time: a mask of a whole volume would be a copy for nothing.
+    bad = sum(int(piece.size - np.isfinite(piece).sum()) for piece in volume.array)
+    if bad:
+        plural = "voxel is" if bad == 1 else "voxels are"
+        raise InputError(f"{bad} of {volume.array.size} {plural} NaN or infinite", file=volume.source or volume.name,
+                         mend="replace them, for example by 0, and save the image again")
+
+
+#: Stands in ``Volume.modality`` inside this module for "a picture, without a voxel size".
+_PICTURE = "picture"
+
+
+def _check_exists(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise InputError("there is no such file or folder", file=path, mend="check the path")
+        if path.is_dir():
+            return
+        if not path.is_file():
+            raise InputError("is neither a file nor a folder", file=path, mend="give an image file")
+        if path.stat().st_size == 0:
+            raise InputError("the file is empty", file=path, mend="copy or export it again")
+        with path.open("rb"):
+            pass
+    except PermissionError as error:
+        raise InputError("may not be read", file=path, mend="ask for read permission") from error
+
+
+def _read_any(path: Path, series: str | None) -> tuple[np.ndarray, Volume]:
+    suffix = suffix_of(path)
+    if path.is_dir():
+        if holds_dicom(path):
+            return read_dicom(path, series)
+        return _picture(path, *read_folder_of_pictures(path))
+    if is_dicom(path) or suffix in (".dcm", ".dicom", ".ima"):
+        return read_dicom(path)
+    if suffix in (*PICTURE_SUFFIXES, ".ome.tif", ".ome.tiff"):
+        return _picture(path, *read_picture(path))
+    if suffix in _NIFTI:
+        header = read_header(path)
+        if header is not None:
+            _check_rank(path, header.shape)
+            if len(header.shape) > 4 and header.shape[4] > 1:
+                raise InputError(f"holds vectors of {header.shape[4]} numbers, one grey channel is needed", file=path,
+                                 mend="export a scalar image")
+            spacing, origin, direction = read_geometry(path, header)
+            array = read_voxels(path, header)
+            colours = array.shape[-1:] if header.components > 1 else ()
+            array = array.reshape(*array.shape[-3 - len(colours) :])
+            return array, _frame(path, array.shape[:3], spacing, origin, direction)
+    return _itk(path)
+
+
+def _itk(path: Path) -> tuple[np.ndarray, Volume]:
+    reader = open_reader(path)
+    size, rank, components = reader.GetSize(), reader.GetDimension(), reader.GetNumberOfComponents()
+    _check_rank(path, size)
+    array = read_array(path, reader)
+    channels = array.shape[-1:] if components > 1 else ()
+    shape = tuple(reversed((*size, 1, 1)[: max(3, rank)]))[-3:]
+    array = array.reshape(*shape, *channels)
+    matrix = np.eye(max(3, rank))
+    matrix[:rank, :rank] = np.reshape(reader.GetDirection(), (rank, rank))
+    spacing = (*reader.GetSpacing(), 1.0, 1.0)[:3]
+    origin = (*reader.GetOrigin(), 0.0, 0.0)[:3]
+    return array, _frame(path, shape, spacing, origin, orthonormal(matrix[:3, :3], path))
+
+
+def _check_rank(path: Path, size: Sequence[int]) -> None:
+    if len(size) > 3 and size[3] > 1:
+        raise InputError(f"is a 4D image of {size[3]} time points or volumes", file=path,
+                         mend="save one of them as a 3D image")
+
+
+def _picture(path: Path, array: np.ndarray, spacing: tuple[float, float, float] | None) -> tuple[np.ndarray, Volume]:
+    frame = _frame(path, array.shape[:3], spacing or (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3))
+    return array, frame if spacing else dataclasses.replace(frame, modality=_PICTURE)
+
+
+def _frame(path: Path, shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float],
+           direction: np.ndarray) -> Volume:
+    """A volume without memory of its own that carries the geometry until the voxels are known to be usable."""
+    empty = np.broadcast_to(np.zeros((), np.uint8), tuple(shape))
+    return Volume(empty, (spacing[0], spacing[1], spacing[2]), (origin[0], origin[1], origin[2]), direction,
+                  case_name(path), path)
+
+
+def _spacing(values: Sequence[float]) -> tuple[float, float, float]:
+    numbers = [float(value) for value in values]
+    if not 1 <= len(numbers) <= 3:
+        raise InputError(f"the spacing has {len(numbers)} numbers", mend="give one, two or three numbers in mm")
+    i, j, k = (numbers + [numbers[-1]] * 2)[:3]
+    return i, j, k
+
+
+def _opaque(array: np.ndarray) -> np.ndarray:
+    """Without the opacity channel of grey+alpha and RGBA pictures."""
+    return array[..., :-1] if array.shape[-1] in (2, 4) and array.dtype.kind == "u" else array
