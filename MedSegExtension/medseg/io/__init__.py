@@ -12,7 +12,19 @@ from .segfile import SegmentInfo, write_segmentation_file
 from .writing import write_labels, write_volume
 
 __all__ = [
-    "MedSegWarning", "SegmentInfo", "SeriesInfo", "SpacingAssumedWarning", "atomic_path", "case_name", "check_finite",
-    "find_cases", "list_series", "read_labels", "read_segmentation_file", "read_volume", "write_labels",
-    "write_segmentation_file", "write_volume",
+    "MedSegWarning",
+    "SegmentInfo",
+    "SeriesInfo",
+    "SpacingAssumedWarning",
+    "atomic_path",
+    "case_name",
+    "check_finite",
+    "find_cases",
+    "list_series",
+    "read_labels",
+    "read_segmentation_file",
+    "read_volume",
+    "write_labels",
+    "write_segmentation_file",
+    "write_volume",
 ]

@@ -56,11 +56,13 @@ def atomic_path(final: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
 def disk_error(error: OSError, folder: Path) -> InputError | None:
     """The line for a full disk or a folder that may not be written; None for any other error."""
     if error.errno in _FULL:
-        return InputError("the disk is full, nothing was written", file=folder,
-                          mend="free some space or write to another folder")
+        return InputError(
+            "the disk is full, nothing was written", file=folder, mend="free some space or write to another folder"
+        )
     if error.errno in _CLOSED:
-        return InputError("the folder may not be written to", file=folder,
-                          mend="choose another folder or ask for write permission")
+        return InputError(
+            "the folder may not be written to", file=folder, mend="choose another folder or ask for write permission"
+        )
     return None
 
 
@@ -84,7 +86,9 @@ def has_room(folder: Path, size: int = 1 << 16) -> OSError | None:
 
 def _check_target(final: Path, overwrite: bool) -> None:
     if not final.parent.is_dir():
-        raise InputError("the folder to write to does not exist", file=final.parent, mend="create it or correct the path")
+        raise InputError(
+            "the folder to write to does not exist", file=final.parent, mend="create it or correct the path"
+        )
     if final.is_dir():
         raise InputError("is a folder, a file was to be written", file=final, mend="give a file name")
     if final.exists() and not final.is_file():

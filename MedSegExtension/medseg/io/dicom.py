@@ -21,9 +21,16 @@ from .notes import warn
 from .series_grid import SliceHeader, series_grid
 
 #: SOP classes that are DICOM but no images: DICOMDIR, structured reports, presentation states, RT objects, documents.
-_NOT_IMAGES = ("1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11.",
-               "1.2.840.10008.5.1.4.1.1.481.", "1.2.840.10008.5.1.4.1.1.104.", "1.2.840.10008.5.1.4.1.1.66",
-               "1.2.840.10008.5.1.4.1.1.9.", "1.2.840.10008.5.1.4.34.")
+_NOT_IMAGES = (
+    "1.2.840.10008.1.3.10",
+    "1.2.840.10008.5.1.4.1.1.88.",
+    "1.2.840.10008.5.1.4.1.1.11.",
+    "1.2.840.10008.5.1.4.1.1.481.",
+    "1.2.840.10008.5.1.4.1.1.104.",
+    "1.2.840.10008.5.1.4.1.1.66",
+    "1.2.840.10008.5.1.4.1.1.9.",
+    "1.2.840.10008.5.1.4.34.",
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,9 @@ class SeriesInfo:
         """``number 4, UID 1.2.3, 'T2 HASTE cor', MR, 40 slices``."""
         number = "without number" if self.number is None else f"number {self.number}"
         plural = "" if self.slice_count == 1 else "s"
-        return f"{number}, UID {self.uid}, '{self.description}', {self.modality or '?'}, {self.slice_count} slice{plural}"
+        return (
+            f"{number}, UID {self.uid}, '{self.description}', {self.modality or '?'}, {self.slice_count} slice{plural}"
+        )
 
 
 def list_series(folder: str | Path) -> list[SeriesInfo]:
@@ -112,7 +121,9 @@ def _scan(folder: Path) -> tuple[dict[str, list[SliceHeader]], list[Path]]:
     if not groups:
         if damaged:
             raise InputError("this DICOM file is damaged or cut short", file=damaged[0], mend="export the series again")
-        raise InputError("no DICOM image in this folder", file=folder, mend="choose the folder that holds the image files")
+        raise InputError(
+            "no DICOM image in this folder", file=folder, mend="choose the folder that holds the image files"
+        )
     return groups, damaged
 
 
@@ -129,19 +140,28 @@ def _choose(path: Path, infos: list[SeriesInfo], series: str | None) -> SeriesIn
     if series is None:
         if len(infos) == 1:
             return infos[0]
-        raise InputError(f"the folder holds {len(infos)} series: {listing}", file=path,
-                         mend="choose one by its number or UID")
+        raise InputError(
+            f"the folder holds {len(infos)} series: {listing}", file=path, mend="choose one by its number or UID"
+        )
     wanted = str(series).strip()
-    for matches in ([i for i in infos if i.uid == wanted],
-                    [i for i in infos if wanted.isdecimal() and i.number == int(wanted)],
-                    [i for i in infos if wanted and i.uid.startswith(wanted)]):
+    for matches in (
+        [i for i in infos if i.uid == wanted],
+        [i for i in infos if wanted.isdecimal() and i.number == int(wanted)],
+        [i for i in infos if wanted and i.uid.startswith(wanted)],
+    ):
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise InputError(f"series {wanted} is ambiguous: {'; '.join(f'[{i.line()}]' for i in matches)}", file=path,
-                             mend="choose one by its whole UID")
-    raise InputError(f"the folder holds no series {wanted}, but {listing}", file=path,
-                     mend="choose one of these by its number or UID")
+            raise InputError(
+                f"series {wanted} is ambiguous: {'; '.join(f'[{i.line()}]' for i in matches)}",
+                file=path,
+                mend="choose one by its whole UID",
+            )
+    raise InputError(
+        f"the folder holds no series {wanted}, but {listing}",
+        file=path,
+        mend="choose one of these by its number or UID",
+    )
 
 
 def _is_no_image(file: Path) -> bool:
@@ -180,13 +200,23 @@ def _header(file: Path) -> SliceHeader:
 
     size = reader.GetSize()
     return SliceHeader(
-        file=file, uid=text("0020|000e"), number=whole("0020|0011"), description=text("0008|103e"),
-        modality=text("0008|0060"), instance=whole("0020|0013"), position=numbers("0020|0032", 3),
-        orientation=numbers("0020|0037", 6), columns=int(size[0]), rows=int(size[1]),
-        frames=int(size[2]) if len(size) > 2 else 1, pixel_spacing=tuple(reader.GetSpacing()[:2]),
+        file=file,
+        uid=text("0020|000e"),
+        number=whole("0020|0011"),
+        description=text("0008|103e"),
+        modality=text("0008|0060"),
+        instance=whole("0020|0013"),
+        position=numbers("0020|0032", 3),
+        orientation=numbers("0020|0037", 6),
+        columns=int(size[0]),
+        rows=int(size[1]),
+        frames=int(size[2]) if len(size) > 2 else 1,
+        pixel_spacing=tuple(reader.GetSpacing()[:2]),
         has_spacing=bool(tags & {"0028|0030", "0018|1164", "0018|2010", "0018|6011"}),
-        between=_positive(numbers("0018|0088", 1)), thickness=_positive(numbers("0018|0050", 1)),
-        photometric=text("0028|0004"), channels=reader.GetNumberOfComponents(),
+        between=_positive(numbers("0018|0088", 1)),
+        thickness=_positive(numbers("0018|0050", 1)),
+        photometric=text("0028|0004"),
+        channels=reader.GetNumberOfComponents(),
         dtype=sitk_dtype(reader.GetPixelID()),
     )
 
@@ -215,8 +245,11 @@ def _assemble(path: Path, headers: list[SliceHeader]) -> tuple[np.ndarray, Volum
         try:
             array[k] = read_array(header.file, open_reader(header.file, "GDCMImageIO")).reshape(shape[1:])
         except (InputError, ValueError) as error:
-            raise InputError("the pixels of this DICOM file cannot be read (damaged, cut short or of an unsupported "
-                             "compression)", file=header.file, mend="export the series again, uncompressed") from error
+            raise InputError(
+                "the pixels of this DICOM file cannot be read (damaged, cut short or of an unsupported compression)",
+                file=header.file,
+                mend="export the series again, uncompressed",
+            ) from error
     if first.photometric == "MONOCHROME1":
         warn("bright and dark are exchanged in this image (MONOCHROME1); its values are kept as stored", path)
     name = "series-unnumbered" if first.number is None else f"series-{first.number}"

@@ -23,14 +23,18 @@ def orthonormal(direction: np.ndarray, file: str | Path | None = None) -> np.nda
     """
     direction = np.asarray(direction, dtype=float).reshape(3, 3)
     if not np.all(np.isfinite(direction)):
-        raise InputError("the axis directions in the header are not finite numbers", file=file,
-                         mend="export the image again")
+        raise InputError(
+            "the axis directions in the header are not finite numbers", file=file, mend="export the image again"
+        )
     deviation = np.abs(direction.T @ direction - np.eye(3)).max()
     if deviation <= UNTOUCHED:
         return direction
     if deviation > MENDABLE:
-        raise InputError("the axes of the image are not perpendicular (sheared or broken header)", file=file,
-                         mend="resample the image onto a regular grid, for example with Slicer's Resample module")
+        raise InputError(
+            "the axes of the image are not perpendicular (sheared or broken header)",
+            file=file,
+            mend="resample the image onto a regular grid, for example with Slicer's Resample module",
+        )
     left, _, right = np.linalg.svd(direction)
     return left @ right
 
@@ -40,5 +44,7 @@ def split_affine(affine: np.ndarray, file: str | Path | None = None) -> tuple[tu
     matrix = np.asarray(affine, dtype=float)[:3, :3]
     spacing = np.linalg.norm(matrix, axis=0)
     if not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
-        raise InputError("the voxel size in the header is zero or not a number", file=file, mend="export the image again")
+        raise InputError(
+            "the voxel size in the header is zero or not a number", file=file, mend="export the image again"
+        )
     return (float(spacing[0]), float(spacing[1]), float(spacing[2])), orthonormal(matrix / spacing, file)

@@ -44,14 +44,26 @@ def _refusal(path: Path, error: Exception) -> InputError:
     text = str(error)
     mend = "copy or export it again"
     if "Unable to determine ImageIO reader" in text or "Could not create IO object" in text:
-        return InputError("is not an image of a format that can be read, or is damaged", file=path,
-                          mend="check what the file really is, or export it as .nii.gz or .nrrd")
-    if re.search(r"received|fread got|expected \d+ bytes|not read completely|Error while reading file|Premature|truncated", text, re.I):
+        return InputError(
+            "is not an image of a format that can be read, or is damaged",
+            file=path,
+            mend="check what the file really is, or export it as .nii.gz or .nrrd",
+        )
+    if re.search(
+        r"received|fread got|expected \d+ bytes|not read completely|Error while reading file|Premature|truncated",
+        text,
+        re.I,
+    ):
         return InputError("the file is cut short or damaged", file=path, mend=mend)
-    missing = re.search(r"(?:couldn't open|could not open|Cannot open).*?[\"']?([^\"'\n]+\.(?:raw|zraw|gz|bin))", text, re.I)
+    missing = re.search(
+        r"(?:couldn't open|could not open|Cannot open).*?[\"']?([^\"'\n]+\.(?:raw|zraw|gz|bin))", text, re.I
+    )
     if missing:
-        return InputError(f"its voxel file {Path(missing.group(1)).name} is missing", file=path,
-                          mend="keep header and voxel file in one folder")
+        return InputError(
+            f"its voxel file {Path(missing.group(1)).name} is missing",
+            file=path,
+            mend="keep header and voxel file in one folder",
+        )
     return InputError(f"cannot be read as an image ({itk_reason(error)})", file=path, mend=mend)
 
 
@@ -80,13 +92,19 @@ def _check_metaimage(path: Path) -> None:
     else:
         raw = path.parent / data
         if not raw.is_file():
-            raise InputError(f"its voxel file {Path(data).name} is missing", file=path,
-                             mend="keep header and voxel file in one folder")
+            raise InputError(
+                f"its voxel file {Path(data).name} is missing",
+                file=path,
+                mend="keep header and voxel file in one folder",
+            )
         held = raw.stat().st_size
     needed = _metaimage_bytes(fields)
     if needed is not None and held < needed:
-        raise InputError("the file is cut short: it holds fewer voxels than its header says", file=path,
-                         mend="copy or export it again")
+        raise InputError(
+            "the file is cut short: it holds fewer voxels than its header says",
+            file=path,
+            mend="copy or export it again",
+        )
 
 
 def _metaimage_bytes(fields: dict[str, str]) -> int | None:

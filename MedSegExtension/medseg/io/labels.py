@@ -79,8 +79,14 @@ def _slicer_segmentation(path: Path, reader: sitk.ImageFileReader) -> tuple[Volu
         raise InputError("is not a 3D segmentation", file=path, mend="save it again in Slicer")
     entries = _entries(fields, array.shape[-1], path)
     flat = _flatten(array, entries, path)
-    grid = Volume(flat, reader.GetSpacing(), reader.GetOrigin(),
-                  orthonormal(np.reshape(reader.GetDirection(), (3, 3)), path), case_name(path), path)
+    grid = Volume(
+        flat,
+        reader.GetSpacing(),
+        reader.GetOrigin(),
+        orthonormal(np.reshape(reader.GetDirection(), (3, 3)), path),
+        case_name(path),
+        path,
+    )
     return _on_reference_grid(grid, fields), [entry.info for entry in entries]
 
 
@@ -88,6 +94,7 @@ def _entries(fields: dict[str, str], layers: int, path: Path) -> list[_Entry]:
     numbers = sorted(int(key[7:-3]) for key in fields if re.fullmatch(r"Segment\d+_ID", key))
     entries = []
     for n in numbers:
+
         def get(what: str, default: str = "", n: int = n) -> str:
             return fields.get(f"Segment{n}_{what}", default).strip()
 
@@ -97,13 +104,20 @@ def _entries(fields: dict[str, str], layers: int, path: Path) -> list[_Entry]:
             stored = int(get("LabelValue", "1"))
             parts = [float(part) for part in get("Color", "0.5 0.5 0.5").split()]
         except ValueError as error:
-            raise InputError(f"the description of segment {n} is not valid", file=path, mend="save it again in Slicer") from error
+            raise InputError(
+                f"the description of segment {n} is not valid", file=path, mend="save it again in Slicer"
+            ) from error
         if not 0 <= layer < layers or stored < 1 or len(parts) != 3:
             raise InputError(f"segment {n} points outside the file", file=path, mend="save it again in Slicer")
         r, g, b = (min(max(part, 0.0), 1.0) for part in parts)
         tags = dict(tag.split(":", 1) for tag in get("Tags").split("|") if ":" in tag)
-        entries.append(_Entry(layer, stored, SegmentInfo(stored, get("Name") or get("ID"), (r, g, b),
-                                                         tags.get("TerminologyEntry") or None)))
+        entries.append(
+            _Entry(
+                layer,
+                stored,
+                SegmentInfo(stored, get("Name") or get("ID"), (r, g, b), tags.get("TerminologyEntry") or None),
+            )
+        )
     stored_values = [entry.stored for entry in entries]
     if len(set(stored_values)) < len(stored_values):
         for value, entry in enumerate(entries, start=1):
@@ -127,8 +141,12 @@ def _flatten(array: np.ndarray, entries: list[_Entry], path: Path) -> np.ndarray
         overlapping += int(np.count_nonzero(flat[mask]))
         flat[mask] = entry.info.value
     if layers > 1:
-        warn(f"the {layers} layers of the segmentation were flattened; segments overlapped in {overlapping} voxels and the "
-             "later one stays there", path, "save segments apart where overlaps matter")
+        warn(
+            f"the {layers} layers of the segmentation were flattened; segments overlapped in {overlapping} voxels and the "
+            "later one stays there",
+            path,
+            "save segments apart where overlaps matter",
+        )
     return flat
 
 
@@ -150,7 +168,11 @@ def _on_reference_grid(volume: Volume, fields: dict[str, str]) -> Volume:
     shape = tuple(extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0))
     start = [offset[axis] - extent[2 * axis] for axis in (2, 1, 0)]
     inner = volume.array.shape
-    if shape == inner or min(shape) < 1 or any(s < 0 or s + n > whole for s, n, whole in zip(start, inner, shape, strict=True)):
+    if (
+        shape == inner
+        or min(shape) < 1
+        or any(s < 0 or s + n > whole for s, n, whole in zip(start, inner, shape, strict=True))
+    ):
         return volume
     matrix = np.reshape(numbers[:16], (4, 4))
     # The same voxel axes, or the file was resampled onto another grid than the one it names.

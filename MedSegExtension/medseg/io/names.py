@@ -10,7 +10,21 @@ from ..errors import InputError
 #: Suffixes of two parts that belong together; longest match first.
 DOUBLE_SUFFIXES = (".nii.gz", ".seg.nrrd", ".seg.nhdr", ".seg.mha", ".ome.tiff", ".ome.tif", ".img.gz", ".mnc.gz")
 #: 3D formats with geometry that SimpleITK reads from one file.
-VOLUME_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc", ".gipl", ".vtk", ".mrc")
+VOLUME_SUFFIXES = (
+    ".nii",
+    ".nii.gz",
+    ".hdr",
+    ".img",
+    ".img.gz",
+    ".nrrd",
+    ".nhdr",
+    ".mha",
+    ".mhd",
+    ".mnc",
+    ".gipl",
+    ".vtk",
+    ".mrc",
+)
 #: Pictures without a patient geometry.
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -53,8 +67,13 @@ def is_dicom(path: Path) -> bool:
             head = stream.read(132)
     except OSError:
         return False
-    return head[128:132] == b"DICM" or (len(head) == 132 and head[:2] in (b"\x02\x00", b"\x08\x00") and head[3] == 0
-                                        and head[4:6].isalpha() and head[4:6].isupper())
+    return head[128:132] == b"DICM" or (
+        len(head) == 132
+        and head[:2] in (b"\x02\x00", b"\x08\x00")
+        and head[3] == 0
+        and head[4:6].isalpha()
+        and head[4:6].isupper()
+    )
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -87,21 +106,27 @@ def find_cases(folder: str | Path) -> list[Path]:
         if entry.is_dir():
             if any(is_dicom(file) for file in visible_files(entry)):
                 cases.append(entry)
-        elif suffix_of(entry) in DICOM_SUFFIXES or (suffix_of(entry) not in (*VOLUME_SUFFIXES, *PICTURE_SUFFIXES, ".seg.nrrd")
-                                                    and is_dicom(entry)):
+        elif suffix_of(entry) in DICOM_SUFFIXES or (
+            suffix_of(entry) not in (*VOLUME_SUFFIXES, *PICTURE_SUFFIXES, ".seg.nrrd") and is_dicom(entry)
+        ):
             loose_dicom = True
         elif _is_case_file(entry):
             cases.append(entry)
     if loose_dicom:
         cases.append(folder)
     if not cases:
-        raise InputError("no image in this folder", file=folder,
-                         mend="put volumes (.nii.gz, .nrrd, .mha, pictures) or DICOM subfolders into it")
+        raise InputError(
+            "no image in this folder",
+            file=folder,
+            mend="put volumes (.nii.gz, .nrrd, .mha, pictures) or DICOM subfolders into it",
+        )
     return cases
 
 
 def _is_case_file(path: Path) -> bool:
     suffix = suffix_of(path)
-    if suffix in (".img", ".img.gz") and any((path.parent / (case_name(path) + end)).exists() for end in (".hdr", ".hdr.gz")):
+    if suffix in (".img", ".img.gz") and any(
+        (path.parent / (case_name(path) + end)).exists() for end in (".hdr", ".hdr.gz")
+    ):
         return False  # the second half of a NIfTI or Analyze pair
     return suffix in (*VOLUME_SUFFIXES, *PICTURE_SUFFIXES, *DOUBLE_SUFFIXES)

@@ -56,7 +56,9 @@ def read_header(path: Path) -> NiftiHeader | None:
         if magic not in (b"n+1\0", b"ni1\0"):
             if path.name.lower().endswith((".hdr", ".img", ".img.gz")):
                 return None
-            raise InputError("is not a NIfTI image", file=path, mend="check what the file really is, or export it again")
+            raise InputError(
+                "is not a NIfTI image", file=path, mend="check what the file really is, or export it again"
+            )
         dim = struct.unpack_from(order + "8h", raw, 40)
         (code,) = struct.unpack_from(order + "h", raw, 70)
         pixdim = struct.unpack_from(order + "8f", raw, 76)
@@ -86,13 +88,20 @@ def read_header(path: Path) -> NiftiHeader | None:
     elif code in _TYPES:
         dtype, components = np.dtype(order + _TYPES[code]), 1
     else:
-        raise InputError(f"the voxel type (NIfTI code {code}) is not supported", file=path,
-                         mend="save it as integers or floating point numbers")
+        raise InputError(
+            f"the voxel type (NIfTI code {code}) is not supported",
+            file=path,
+            mend="save it as integers or floating point numbers",
+        )
     single_file = magic[:2] == b"n+"
     return NiftiHeader(
-        shape=tuple(max(int(d), 1) for d in dim[1 : rank + 1]), dtype=dtype, components=components,
+        shape=tuple(max(int(d), 1) for d in dim[1 : rank + 1]),
+        dtype=dtype,
+        components=components,
         offset=max(int(offset), 352 if version == 1 else 544) if single_file else max(int(offset), 0),
-        slope=float(slope), intercept=float(intercept), pixdim=tuple(float(p) for p in pixdim),
+        slope=float(slope),
+        intercept=float(intercept),
+        pixdim=tuple(float(p) for p in pixdim),
         to_mm=_UNITS_TO_MM.get(units & 7, 1.0),
         qform=_qform(quaternion, pixdim) if qcode > 0 else None,
         sform=np.vstack([np.reshape(rows, (3, 4)), [0, 0, 0, 1]]) if scode > 0 else None,
@@ -100,7 +109,9 @@ def read_header(path: Path) -> NiftiHeader | None:
     )
 
 
-def read_geometry(path: Path, header: NiftiHeader) -> tuple[tuple[float, float, float], tuple[float, float, float], np.ndarray]:
+def read_geometry(
+    path: Path, header: NiftiHeader
+) -> tuple[tuple[float, float, float], tuple[float, float, float], np.ndarray]:
     """Spacing in mm, LPS origin and (3, 3) direction: ITK's where it accepts the header, else the transform mended here."""
     shape = (*header.shape, 1, 1)[:3]
     reader = sitk.ImageFileReader()
@@ -137,8 +148,9 @@ def read_voxels(path: Path, header: NiftiHeader) -> np.ndarray:
     try:
         array = np.empty(count, header.dtype)
     except MemoryError as error:
-        raise InputError(f"the image needs {size / 2**30:.1f} GiB of memory", file=path,
-                         mend="crop or resample it first") from error
+        raise InputError(
+            f"the image needs {size / 2**30:.1f} GiB of memory", file=path, mend="crop or resample it first"
+        ) from error
     with _open(file) as stream:
         _fill(stream, array, header.offset, path)
     shape = tuple(reversed((*header.shape, 1, 1)[: max(3, len(header.shape))]))
@@ -162,8 +174,11 @@ def _pair(path: Path) -> tuple[Path, Path]:
             choices = [other, other.upper(), other + ".gz"]
             partner = next((path.with_name(stem + c) for c in choices if path.with_name(stem + c).exists()), None)
             if partner is None:
-                raise InputError(f"its other half {stem + other} is missing", file=path,
-                                 mend="keep the .hdr and the .img file in one folder")
+                raise InputError(
+                    f"its other half {stem + other} is missing",
+                    file=path,
+                    mend="keep the .hdr and the .img file in one folder",
+                )
             return (path, partner) if end == ".hdr" else (partner, path)
     return path, path
 
@@ -222,8 +237,9 @@ def _fill(stream: IO[bytes], array: np.ndarray, offset: int, path: Path) -> None
 
 
 def _cut_short(path: Path) -> InputError:
-    return InputError("the file is cut short: it holds fewer voxels than its header says", file=path,
-                      mend="copy or export it again")
+    return InputError(
+        "the file is cut short: it holds fewer voxels than its header says", file=path, mend="copy or export it again"
+    )
 
 
 def _damaged(path: Path) -> InputError:
@@ -239,11 +255,13 @@ def _qform(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> np.ndarr
         a = 0.0
     else:
         a = np.sqrt(1.0 - square)
-    rotation = np.array([
-        [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-        [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-        [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-    ])
+    rotation = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )
     factor = -1.0 if pixdim[0] < 0 else 1.0
     steps = [p if p > 0 else 1.0 for p in pixdim[1:4]]
     matrix = np.eye(4)
@@ -252,7 +270,9 @@ def _qform(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> np.ndarr
     return matrix
 
 
-def _own_geometry(path: Path, header: NiftiHeader) -> tuple[tuple[float, float, float], tuple[float, float, float], np.ndarray]:
+def _own_geometry(
+    path: Path, header: NiftiHeader
+) -> tuple[tuple[float, float, float], tuple[float, float, float], np.ndarray]:
     plain = np.diag([*(abs(p) if p else 1.0 for p in header.pixdim[1:4]), 1.0])
     matrices = [m for m in (header.sform, header.qform) if m is not None] or [plain]
     refusal: InputError | None = None
@@ -274,9 +294,14 @@ def _own_geometry(path: Path, header: NiftiHeader) -> tuple[tuple[float, float, 
 def _warn_of_disagreement(path: Path, header: NiftiHeader, shape: tuple[int, ...]) -> None:
     if header.sform is None or header.qform is None:
         return
-    corners = np.array([[x, y, z, 1] for x in (0, shape[0] - 1) for y in (0, shape[1] - 1) for z in (0, shape[2] - 1)]).T
+    corners = np.array(
+        [[x, y, z, 1] for x in (0, shape[0] - 1) for y in (0, shape[1] - 1) for z in (0, shape[2] - 1)]
+    ).T
     apart = np.abs((header.sform - header.qform) @ corners).max() * header.to_mm
     size = max(abs(p) for p in header.pixdim[1:4]) * header.to_mm
     if apart > max(0.5 * size, 0.1):
-        warn(f"sform and qform of the NIfTI header place the image up to {apart:.1f} mm apart", path,
-             "compare with the scanner's images")
+        warn(
+            f"sform and qform of the NIfTI header place the image up to {apart:.1f} mm apart",
+            path,
+            "compare with the scanner's images",
+        )

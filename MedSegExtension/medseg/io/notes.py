@@ -17,7 +17,9 @@ class SpacingAssumedWarning(MedSegWarning):
     """A picture format without a voxel size in mm was read; 1 mm was assumed."""
 
 
-def warn(what: str, file: str | Path | None, mend: str | None = None, kind: type[MedSegWarning] = MedSegWarning) -> None:
+def warn(
+    what: str, file: str | Path | None, mend: str | None = None, kind: type[MedSegWarning] = MedSegWarning
+) -> None:
     """Issue a warning that reads like the package's errors: ``FILE: what; mend``."""
     warnings.warn(InputError(what, file=file, mend=mend).line(), kind, stacklevel=3)
 
@@ -25,7 +27,11 @@ def warn(what: str, file: str | Path | None, mend: str | None = None, kind: type
 def itk_reason(error: Exception) -> str:
     """The one telling line of an ITK or SimpleITK exception, without addresses and source paths."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith("Exception thrown") and not re.match(r"^\S+\.(cxx|hxx|h):\d+:", line)]
+    telling = [
+        line
+        for line in lines
+        if not line.startswith("Exception thrown") and not re.match(r"^\S+\.(cxx|hxx|h):\d+:", line)
+    ]
     # The last line of a chain of causes is the cause itself.
     text = telling[-1] if telling else (lines[-1] if lines else type(error).__name__)
     text = re.sub(r"^(sitk::ERROR:|ITK ERROR:|Reason:)\s*", "", text)

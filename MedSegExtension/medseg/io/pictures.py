@@ -31,8 +31,11 @@ def read_picture(path: Path) -> tuple[np.ndarray, Spacing | None]:
         if times > 1:
             raise InputError(f"the stack has {times} time points", file=path, mend="save one time point as a stack")
         if channels > 1 and len(pages) > 1:
-            raise InputError(f"the stack has {channels} channels one after the other", file=path,
-                             mend="split the channels and save one of them as a stack")
+            raise InputError(
+                f"the stack has {channels} channels one after the other",
+                file=path,
+                mend="split the channels and save one of them as a stack",
+            )
     elif suffix_of(path) in (".jpg", ".jpeg"):
         _check_jpeg(path)
     reader = open_reader(path)
@@ -43,8 +46,11 @@ def read_picture(path: Path) -> tuple[np.ndarray, Spacing | None]:
         array = array[np.newaxis]
     if pages is not None:
         if array.shape[0] != len(pages):
-            raise InputError(f"only {array.shape[0]} of the {len(pages)} pages of the TIFF file can be read", file=path,
-                             mend="save it again as a plain grey stack")
+            raise InputError(
+                f"only {array.shape[0]} of the {len(pages)} pages of the TIFF file can be read",
+                file=path,
+                mend="save it again as a plain grey stack",
+            )
         step = imagej_step(pages[0])
         if step is not None:
             across, down = reader.GetSpacing()[:2]
@@ -61,17 +67,25 @@ def read_folder_of_pictures(folder: Path) -> tuple[np.ndarray, Spacing | None]:
     """
     files = [file for file in visible_files(folder) if suffix_of(file) in PICTURE_SUFFIXES]
     if not files:
-        raise InputError("no image in this folder", file=folder, mend="choose a folder of DICOM files or of numbered slices")
+        raise InputError(
+            "no image in this folder", file=folder, mend="choose a folder of DICOM files or of numbered slices"
+        )
     kinds = sorted({_kind(file) for file in files})
     if len(kinds) > 1:
-        raise InputError(f"the folder mixes pictures of several formats ({', '.join(kinds)})", file=folder,
-                         mend="keep the slices of one stack in the folder")
+        raise InputError(
+            f"the folder mixes pictures of several formats ({', '.join(kinds)})",
+            file=folder,
+            mend="keep the slices of one stack in the folder",
+        )
     stack: np.ndarray | None = None
     for n, file in enumerate(files):
         array, _ = read_picture(file)
         if array.shape[0] > 1:
-            raise InputError(f"is a stack of {array.shape[0]} pages in a folder of slices", file=file,
-                             mend="open it by itself, or keep single slices in the folder")
+            raise InputError(
+                f"is a stack of {array.shape[0]} pages in a folder of slices",
+                file=file,
+                mend="open it by itself, or keep single slices in the folder",
+            )
         if array.ndim == 4 and (stack is None or stack.ndim == 3):
             array = to_grey(array, file)  # some writers save a blank slice as grey and the next one as RGB
         if stack is None:
@@ -79,14 +93,21 @@ def read_folder_of_pictures(folder: Path) -> tuple[np.ndarray, Spacing | None]:
         if array.shape[1:3] != stack.shape[1:3]:
             raise InputError(
                 f"the pictures have different sizes ({stack.shape[2]}×{stack.shape[1]} in {files[0].name}, "
-                f"{array.shape[2]}×{array.shape[1]} in {file.name})", file=folder,
+                f"{array.shape[2]}×{array.shape[1]} in {file.name})",
+                file=folder,
                 mend="keep slices of one size in the folder",
             )
         if array.dtype != stack.dtype:
-            raise InputError(f"the pictures have different voxel types ({stack.dtype} in {files[0].name}, {array.dtype} in "
-                             f"{file.name})", file=folder, mend="save all slices with the same number of bits")
+            raise InputError(
+                f"the pictures have different voxel types ({stack.dtype} in {files[0].name}, {array.dtype} in "
+                f"{file.name})",
+                file=folder,
+                mend="save all slices with the same number of bits",
+            )
         if array.ndim != stack.ndim or array.shape[3:] != stack.shape[3:]:
-            raise InputError("the folder mixes grey and colour pictures", file=folder, mend="save all slices as grey images")
+            raise InputError(
+                "the folder mixes grey and colour pictures", file=folder, mend="save all slices as grey images"
+            )
         stack[n] = array[0]
     assert stack is not None
     return stack, None
@@ -104,9 +125,16 @@ def to_grey(array: np.ndarray, path: Path) -> np.ndarray:
     grey = array[..., 0]
     for n in range(1, colours):
         if not np.array_equal(grey, array[..., n]):
-            kind = "a colour image" if array.dtype.kind == "u" and channels in (3, 4) else f"an image of {channels} channels"
-            raise InputError(f"is {kind}, one grey channel is needed", file=path,
-                             mend="save it as a grey image, or choose a model with as many channels")
+            kind = (
+                "a colour image"
+                if array.dtype.kind == "u" and channels in (3, 4)
+                else f"an image of {channels} channels"
+            )
+            raise InputError(
+                f"is {kind}, one grey channel is needed",
+                file=path,
+                mend="save it as a grey image, or choose a model with as many channels",
+            )
     if colours < channels and np.ptp(array[..., -1]) > 0:
         warn("the opacity channel of the picture is ignored", path)
     return np.ascontiguousarray(grey)
@@ -114,12 +142,18 @@ def to_grey(array: np.ndarray, path: Path) -> np.ndarray:
 
 def note_assumed_spacing(path: Path) -> None:
     """Tell that a picture has no voxel size, so that no millimetre measured on it is believed."""
-    warn("the picture has no voxel size, 1 mm is assumed and measurements are in pixels", path, "give the spacing in mm",
-         SpacingAssumedWarning)
+    warn(
+        "the picture has no voxel size, 1 mm is assumed and measurements are in pixels",
+        path,
+        "give the spacing in mm",
+        SpacingAssumedWarning,
+    )
 
 
 def _kind(path: Path) -> str:
-    return {".tiff": ".tif", ".jpeg": ".jpg", ".ome.tif": ".tif", ".ome.tiff": ".tif"}.get(suffix_of(path), suffix_of(path))
+    return {".tiff": ".tif", ".jpeg": ".jpg", ".ome.tif": ".tif", ".ome.tiff": ".tif"}.get(
+        suffix_of(path), suffix_of(path)
+    )
 
 
 def _check_jpeg(path: Path) -> None:

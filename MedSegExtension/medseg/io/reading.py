@@ -22,15 +22,26 @@ _NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz")
 
 
 @overload
-def read_volume(path: str | Path, *, series: str | None = ..., spacing: Sequence[float] | None = ...,
-                colour: Literal["refuse"] = ...) -> Volume: ...
+def read_volume(
+    path: str | Path,
+    *,
+    series: str | None = ...,
+    spacing: Sequence[float] | None = ...,
+    colour: Literal["refuse"] = ...,
+) -> Volume: ...
 @overload
-def read_volume(path: str | Path, *, series: str | None = ..., spacing: Sequence[float] | None = ...,
-                colour: Literal["channels"]) -> list[Volume]: ...
+def read_volume(
+    path: str | Path, *, series: str | None = ..., spacing: Sequence[float] | None = ..., colour: Literal["channels"]
+) -> list[Volume]: ...
 
 
-def read_volume(path: str | Path, *, series: str | None = None, spacing: Sequence[float] | None = None,
-                colour: Literal["refuse", "channels"] = "refuse") -> Volume | list[Volume]:
+def read_volume(
+    path: str | Path,
+    *,
+    series: str | None = None,
+    spacing: Sequence[float] | None = None,
+    colour: Literal["refuse", "channels"] = "refuse",
+) -> Volume | list[Volume]:
     """Read a volume from NIfTI, NRRD, MetaImage, DICOM (file or folder), a TIFF stack, a folder of slices or a picture.
 
     The voxel type of the file is kept; NaN and infinite voxels are kept too (see ``check_finite``). The name is the
@@ -83,8 +94,11 @@ def check_finite(volume: Volume) -> None:
     bad = sum(int(piece.size - np.isfinite(piece).sum()) for piece in volume.array)
     if bad:
         plural = "voxel is" if bad == 1 else "voxels are"
-        raise InputError(f"{bad} of {volume.array.size} {plural} NaN or infinite", file=volume.source or volume.name,
-                         mend="replace them, for example by 0, and save the image again")
+        raise InputError(
+            f"{bad} of {volume.array.size} {plural} NaN or infinite",
+            file=volume.source or volume.name,
+            mend="replace them, for example by 0, and save the image again",
+        )
 
 
 #: Stands in ``Volume.modality`` inside this module for "a picture, without a voxel size".
@@ -122,8 +136,11 @@ def _read_any(path: Path, series: str | None) -> tuple[np.ndarray, Volume]:
         if header is not None:
             _check_rank(path, header.shape)
             if len(header.shape) > 4 and header.shape[4] > 1:
-                raise InputError(f"holds vectors of {header.shape[4]} numbers, one grey channel is needed", file=path,
-                                 mend="export a scalar image")
+                raise InputError(
+                    f"holds vectors of {header.shape[4]} numbers, one grey channel is needed",
+                    file=path,
+                    mend="export a scalar image",
+                )
             spacing, origin, direction = read_geometry(path, header)
             array = read_voxels(path, header)
             colours = array.shape[-1:] if header.components > 1 else ()
@@ -149,8 +166,9 @@ def _itk(path: Path) -> tuple[np.ndarray, Volume]:
 
 def _check_rank(path: Path, size: Sequence[int]) -> None:
     if len(size) > 3 and size[3] > 1:
-        raise InputError(f"is a 4D image of {size[3]} time points or volumes", file=path,
-                         mend="save one of them as a 3D image")
+        raise InputError(
+            f"is a 4D image of {size[3]} time points or volumes", file=path, mend="save one of them as a 3D image"
+        )
 
 
 def _picture(path: Path, array: np.ndarray, spacing: tuple[float, float, float] | None) -> tuple[np.ndarray, Volume]:
@@ -158,12 +176,14 @@ def _picture(path: Path, array: np.ndarray, spacing: tuple[float, float, float] 
     return array, frame if spacing else dataclasses.replace(frame, modality=_PICTURE)
 
 
-def _frame(path: Path, shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float],
-           direction: np.ndarray) -> Volume:
+def _frame(
+    path: Path, shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float], direction: np.ndarray
+) -> Volume:
     """A volume without memory of its own that carries the geometry until the voxels are known to be usable."""
     empty = np.broadcast_to(np.zeros((), np.uint8), tuple(shape))
-    return Volume(empty, (spacing[0], spacing[1], spacing[2]), (origin[0], origin[1], origin[2]), direction,
-                  case_name(path), path)
+    return Volume(
+        empty, (spacing[0], spacing[1], spacing[2]), (origin[0], origin[1], origin[2]), direction, case_name(path), path
+    )
 
 
 def _spacing(values: Sequence[float]) -> tuple[float, float, float]:

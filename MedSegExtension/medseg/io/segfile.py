@@ -18,8 +18,16 @@ from .names import suffix_of
 from .writing import WRITABLE, WRITABLE_STACKS, compact_labels, to_image, write_image, write_labels
 
 #: Colours of segments that a file does not describe: distinct hues at even brightness.
-_PALETTE = ((0.50, 0.68, 0.50), (0.95, 0.84, 0.57), (0.69, 0.48, 0.40), (0.43, 0.72, 0.82), (0.85, 0.40, 0.31),
-            (0.87, 0.51, 0.40), (0.56, 0.93, 0.56), (0.75, 0.40, 0.60))
+_PALETTE = (
+    (0.50, 0.68, 0.50),
+    (0.95, 0.84, 0.57),
+    (0.69, 0.48, 0.40),
+    (0.43, 0.72, 0.82),
+    (0.85, 0.40, 0.31),
+    (0.87, 0.51, 0.40),
+    (0.56, 0.93, 0.56),
+    (0.75, 0.40, 0.60),
+)
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,10 @@ class SegmentInfo:
         if self.value < 1:
             raise InputError(f"segment '{self.name}' has label value {self.value}", mend="number segments from 1")
         if len(self.color) != 3 or not all(0.0 <= part <= 1.0 for part in self.color):
-            raise InputError(f"the colour {self.color} of segment '{self.name}' is not three numbers from 0 to 1",
-                             mend="give red, green and blue from 0 to 1")
+            raise InputError(
+                f"the colour {self.color} of segment '{self.name}' is not three numbers from 0 to 1",
+                mend="give red, green and blue from 0 to 1",
+            )
 
 
 def default_segment(value: int) -> SegmentInfo:
@@ -53,7 +63,9 @@ def default_segment(value: int) -> SegmentInfo:
     return SegmentInfo(value, f"Segment_{value}", _PALETTE[(value - 1) % len(_PALETTE)])
 
 
-def write_segmentation_file(labels: Volume, segments: Sequence[SegmentInfo], path: str | Path, *, overwrite: bool = True) -> None:
+def write_segmentation_file(
+    labels: Volume, segments: Sequence[SegmentInfo], path: str | Path, *, overwrite: bool = True
+) -> None:
     """Write a label map with its segments.
 
     ``.seg.nrrd`` holds names, colours and terminology and opens in Slicer as a segmentation. ``.nii.gz``, ``.nii``,
@@ -73,18 +85,24 @@ def write_segmentation_file(labels: Volume, segments: Sequence[SegmentInfo], pat
     path = Path(path)
     if suffix_of(path) != ".seg.nrrd":
         if suffix_of(path) not in (*WRITABLE, *WRITABLE_STACKS):
-            raise InputError(f"segmentations are not written as '{suffix_of(path) or path.name}'", file=path,
-                             mend="choose .seg.nrrd, .nii.gz, .nrrd, .mha or .tif")
+            raise InputError(
+                f"segmentations are not written as '{suffix_of(path) or path.name}'",
+                file=path,
+                mend="choose .seg.nrrd, .nii.gz, .nrrd, .mha or .tif",
+            )
         write_labels(labels, path, overwrite=overwrite)
         return
     array = compact_labels(labels.array, labels.source)
     values = [segment.value for segment in segments]
     if len(set(values)) < len(values):
-        raise InputError("two segments have the same label value", file=path, mend="give every segment a value of its own")
+        raise InputError(
+            "two segments have the same label value", file=path, mend="give every segment a value of its own"
+        )
     extents = label_extents(array)
     described = [*segments, *(default_segment(value) for value in sorted(extents) if value not in values)]
-    write_image(to_image(array, labels, path), path, overwrite=overwrite,
-                metadata=_metadata(described, extents, array.shape))
+    write_image(
+        to_image(array, labels, path), path, overwrite=overwrite, metadata=_metadata(described, extents, array.shape)
+    )
 
 
 def label_extents(array: np.ndarray) -> dict[int, tuple[int, int, int, int, int, int]]:
@@ -99,7 +117,9 @@ def label_extents(array: np.ndarray) -> dict[int, tuple[int, int, int, int, int,
     return boxes
 
 
-def _metadata(segments: Iterable[SegmentInfo], extents: Mapping[int, tuple[int, ...]], shape: tuple[int, ...]) -> dict[str, str]:
+def _metadata(
+    segments: Iterable[SegmentInfo], extents: Mapping[int, tuple[int, ...]], shape: tuple[int, ...]
+) -> dict[str, str]:
     fields = {
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",

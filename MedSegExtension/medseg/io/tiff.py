@@ -15,8 +15,18 @@ from ..errors import InputError
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
-_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "um": 1e-3, "µm": 1e-3, "\\u00b5m": 1e-3, "micron": 1e-3, "microns": 1e-3,
-       "nm": 1e-6, "inch": 25.4}
+_MM = {
+    "mm": 1.0,
+    "cm": 10.0,
+    "m": 1000.0,
+    "um": 1e-3,
+    "µm": 1e-3,
+    "\\u00b5m": 1e-3,
+    "micron": 1e-3,
+    "microns": 1e-3,
+    "nm": 1e-6,
+    "inch": 25.4,
+}
 _MAX_PAGES = 100_000
 
 
@@ -67,8 +77,11 @@ def read_pages(path: Path) -> list[Page]:
     sizes = sorted({(p.width, p.height) for p in pages})
     if len(sizes) > 1:
         listed = ", ".join(f"{w}×{h}" for w, h in sizes[:4])
-        raise InputError(f"the pages of the TIFF file have {len(sizes)} sizes ({listed})", file=path,
-                         mend="save a stack of pages of one size")
+        raise InputError(
+            f"the pages of the TIFF file have {len(sizes)} sizes ({listed})",
+            file=path,
+            mend="save a stack of pages of one size",
+        )
     return pages
 
 
@@ -86,6 +99,7 @@ def imagej_step(page: Page) -> float | None:
 
 def imagej_counts(page: Page) -> tuple[int, int]:
     """Channels and time points of an ImageJ hyperstack (1, 1 where the description says nothing)."""
+
     def count(key: str) -> int:
         found = re.search(rf"^{key}=(\d+)", page.description, re.M) if page.description.startswith("ImageJ=") else None
         return int(found.group(1)) if found else 1
@@ -131,8 +145,15 @@ def _page(stream: IO[bytes], order: str, big: bool, offset: int) -> tuple[Page, 
     else:
         end = max(starts, default=offset)
     width, height = numbers(256, (0,)), numbers(257, (0,))
-    page = Page(width[0], height[0], numbers(262, (1,))[0], numbers(277, (1,))[0], bool(numbers(254, (0,))[0] & 1), end,
-                raw(270)[2].rstrip(b"\0").decode("utf-8", "replace"))
+    page = Page(
+        width[0],
+        height[0],
+        numbers(262, (1,))[0],
+        numbers(277, (1,))[0],
+        bool(numbers(254, (0,))[0] & 1),
+        end,
+        raw(270)[2].rstrip(b"\0").decode("utf-8", "replace"),
+    )
     return page, following
 
 

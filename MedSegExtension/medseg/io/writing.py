@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..volume import Volume
 from .atomic import atomic_path, disk_error, has_room
-from .itk import read_array, open_reader
+from .itk import open_reader, read_array
 from .names import suffix_of
 from .notes import itk_reason
 
@@ -35,8 +35,11 @@ def write_volume(volume: Volume, path: str | Path, *, overwrite: bool = True) ->
     path = Path(path)
     suffix = suffix_of(path)
     if suffix not in (*WRITABLE, *WRITABLE_STACKS):
-        raise InputError(f"volumes are not written as '{suffix or path.name}'", file=path,
-                         mend="choose " + ", ".join((*WRITABLE[:-1], WRITABLE[-1])) + " or .tif")
+        raise InputError(
+            f"volumes are not written as '{suffix or path.name}'",
+            file=path,
+            mend="choose " + ", ".join((*WRITABLE[:-1], WRITABLE[-1])) + " or .tif",
+        )
     write_image(to_image(volume.array, volume, path), path, overwrite=overwrite)
 
 
@@ -61,11 +64,17 @@ def compact_labels(array: np.ndarray, file: str | Path | None = None) -> np.ndar
         return array.astype(np.uint8)
     low, high = array.min(), array.max()
     if array.dtype.kind not in "iu" and not (np.isfinite([low, high]).all() and np.array_equal(array, np.rint(array))):
-        raise InputError("the label map has values that are not whole numbers", file=file,
-                         mend="save the label map as integers, without interpolation")
+        raise InputError(
+            "the label map has values that are not whole numbers",
+            file=file,
+            mend="save the label map as integers, without interpolation",
+        )
     if low < 0 or high > np.iinfo(np.uint16).max:
-        raise InputError(f"the label values run from {low:g} to {high:g}, 0 to 65535 are possible", file=file,
-                         mend="renumber the labels")
+        raise InputError(
+            f"the label values run from {low:g} to {high:g}, 0 to 65535 are possible",
+            file=file,
+            mend="renumber the labels",
+        )
     return array.astype(np.uint8 if high <= 255 else np.uint16, copy=False)
 
 
@@ -78,15 +87,18 @@ def to_image(array: np.ndarray, grid: Volume, path: Path) -> sitk.Image:
     try:
         image = sitk.GetImageFromArray(np.ascontiguousarray(array))
     except (TypeError, KeyError) as error:
-        raise InputError(f"voxels of type {array.dtype} cannot be written", file=path,
-                         mend="convert them to integers or float32") from error
+        raise InputError(
+            f"voxels of type {array.dtype} cannot be written", file=path, mend="convert them to integers or float32"
+        ) from error
     image.SetSpacing(grid.spacing)
     image.SetOrigin(grid.origin)
     image.SetDirection(tuple(float(d) for d in grid.direction.ravel()))
     return image
 
 
-def write_image(image: sitk.Image, path: Path, *, overwrite: bool = True, metadata: Mapping[str, str] | None = None) -> None:
+def write_image(
+    image: sitk.Image, path: Path, *, overwrite: bool = True, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write a SimpleITK image to ``path`` through a temporary file, and see that all of it reached the disk."""
     for key, value in (metadata or {}).items():
         image.SetMetaData(key, value)
@@ -102,7 +114,9 @@ def _failure(error: Exception, temporary: Path, path: Path) -> InputError:
     # ITK does not say why a write failed: ask the folder, while the unfinished file still takes its space.
     cause = has_room(temporary.parent)
     told = disk_error(cause, temporary.parent) if cause is not None else None
-    return told or InputError(f"could not be written ({itk_reason(error)})", file=path, mend="choose another format or folder")
+    return told or InputError(
+        f"could not be written ({itk_reason(error)})", file=path, mend="choose another format or folder"
+    )
 
 
 def _check_written(temporary: Path, image: sitk.Image, path: Path) -> None:
