@@ -40,7 +40,7 @@ def atomic_path(final: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
         _flush(temporary)
         if not overwrite and final.exists():  # written by somebody else meanwhile
             _check_target(final, overwrite)
-        os.replace(temporary, final)
+        temporary.replace(final)
         _flush_folder(folder)
     except OSError as error:
         _remove(temporary)

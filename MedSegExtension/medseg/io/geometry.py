@@ -40,7 +40,7 @@ def orthonormal(direction: np.ndarray, file: str | Path | None = None) -> np.nda
 
 
 def split_affine(affine: np.ndarray, file: str | Path | None = None) -> tuple[tuple[float, float, float], np.ndarray]:
-    """Spacing (3,) in mm and orthonormal direction (3, 3) of the upper left of a (4, 4) or (3, 3) voxel-to-world matrix."""
+    """Spacing (3,) in mm and orthonormal direction (3, 3) of a (4, 4) voxel-to-world matrix."""
     matrix = np.asarray(affine, dtype=float)[:3, :3]
     spacing = np.linalg.norm(matrix, axis=0)
     if not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):

@@ -15,8 +15,8 @@ from .geometry import orthonormal
 from .itk import open_reader, read_array
 from .names import case_name, suffix_of
 from .notes import warn
-from .reading import _check_exists, read_volume
-from .segfile import SegmentInfo, default_segment
+from .reading import check_exists, read_volume
+from .segfile import SegmentInfo, default_segment, parse_reference_geometry
 from .writing import compact_labels
 
 
@@ -48,7 +48,7 @@ def read_segmentation_file(path: str | Path) -> tuple[Volume, list[SegmentInfo]]
     Raises and warns as ``read_labels``.
     """
     path = Path(path)
-    _check_exists(path)
+    check_exists(path)
     if path.is_file() and suffix_of(path) in (".nrrd", ".seg.nrrd", ".nhdr", ".seg.nhdr"):
         reader = open_reader(path)
         keys = reader.GetMetaDataKeys()
@@ -142,8 +142,8 @@ def _flatten(array: np.ndarray, entries: list[_Entry], path: Path) -> np.ndarray
         flat[mask] = entry.info.value
     if layers > 1:
         warn(
-            f"the {layers} layers of the segmentation were flattened; segments overlapped in {overlapping} voxels and the "
-            "later one stays there",
+            f"the {layers} layers of the segmentation were flattened; segments overlapped in {overlapping} voxels "
+            "and the later one stays there",
             path,
             "save segments apart where overlaps matter",
         )
@@ -153,34 +153,27 @@ def _flatten(array: np.ndarray, entries: list[_Entry], path: Path) -> np.ndarray
 def _on_reference_grid(volume: Volume, fields: dict[str, str]) -> Volume:
     """Put a cropped segmentation back on the grid of the image it was drawn on, where the file names that grid.
 
-    Slicer writes ``Reference image geometry|m00;m01;…;m33;i0;i1;j0;j1;k0;k1;`` (voxel to LPS or RAS, extent) into the
-    conversion parameters and the first voxel's place in it as ``ReferenceImageExtentOffset``.
+    Slicer writes that grid into the conversion parameters (see ``reference_geometry``) and the place of the first
+    voxel in it as ``ReferenceImageExtentOffset``. A file that was resampled, or that reaches beyond that grid, stays as it is.
     """
-    found = re.search(r"Reference image geometry\|([-+0-9.eE;]+)", fields.get("Segmentation_ConversionParameters", ""))
+    reference = parse_reference_geometry(fields.get("Segmentation_ConversionParameters", ""))
     try:
-        offset = [int(part) for part in fields.get("Segmentation_ReferenceImageExtentOffset", "0 0 0").split()]
-        numbers = [float(part) for part in found.group(1).split(";") if part] if found else []
+        i, j, k = (int(part) for part in fields.get("Segmentation_ReferenceImageExtentOffset", "0 0 0").split())
     except ValueError:
         return volume
-    if len(numbers) != 22 or len(offset) != 3:
+    if reference is None:
         return volume
-    extent = [int(end) for end in numbers[16:]]
-    shape = tuple(extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0))
-    start = [offset[axis] - extent[2 * axis] for axis in (2, 1, 0)]
+    matrix, first, shape = reference
+    start = (k - first[2], j - first[1], i - first[0])
     inner = volume.array.shape
-    if (
-        shape == inner
-        or min(shape) < 1
-        or any(s < 0 or s + n > whole for s, n, whole in zip(start, inner, shape, strict=True))
-    ):
+    fits = all(s >= 0 and s + n <= whole for s, n, whole in zip(start, inner, shape, strict=True))
+    if shape == inner or not fits or not np.allclose(matrix[:, :3], volume.ijk_to_lps[:3, :3], atol=1e-3):
         return volume
-    matrix = np.reshape(numbers[:16], (4, 4))
-    # The same voxel axes, or the file was resampled onto another grid than the one it names.
-    lps = np.diag([-1.0, -1.0, 1.0]) @ matrix[:3, :3]
-    if not np.allclose(lps, volume.ijk_to_lps[:3, :3], atol=1e-3):
+    origin = matrix @ [*first, 1.0]
+    if np.abs(matrix @ [i, j, k, 1.0] - volume.origin).max() > 1e-2:
         return volume
     whole = np.zeros(shape, volume.array.dtype)
-    k, j, i = start
-    whole[k : k + inner[0], j : j + inner[1], i : i + inner[2]] = volume.array
-    origin = np.asarray(volume.origin) - volume.ijk_to_lps[:3, :3] @ [i, j, k]
-    return dataclasses.replace(volume, array=whole, origin=(float(origin[0]), float(origin[1]), float(origin[2])))
+    whole[tuple(slice(s, s + n) for s, n in zip(start, inner, strict=True))] = volume.array
+    return dataclasses.replace(
+        volume, array=whole, origin=(float(origin[0]), float(origin[1]), float(origin[2])), direction=volume.direction
+    )

@@ -10,9 +10,10 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 import SimpleITK as sitk
@@ -31,7 +32,7 @@ _MAX_RATIO = 1100
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """What is needed of a header: shape (i, j, k, t, ...), voxel type, where voxels start, scaling and both transforms."""
+    """What is needed of a header: shape (i, j, k, t, ...), voxels, scaling and both transforms."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -112,7 +113,7 @@ def read_header(path: Path) -> NiftiHeader | None:
 def read_geometry(
     path: Path, header: NiftiHeader
 ) -> tuple[tuple[float, float, float], tuple[float, float, float], np.ndarray]:
-    """Spacing in mm, LPS origin and (3, 3) direction: ITK's where it accepts the header, else the transform mended here."""
+    """Spacing in mm, LPS origin and (3, 3) direction: ITK's, or mended here where ITK refuses the header."""
     shape = (*header.shape, 1, 1)[:3]
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -123,11 +124,11 @@ def read_geometry(
         n = reader.GetDimension()
         direction = np.reshape(reader.GetDirection(), (n, n))[:3, :3]
         spacing, origin = reader.GetSpacing()[:3], reader.GetOrigin()[:3]
-        result = tuple(spacing), tuple(origin), orthonormal(direction, path)
+        result = _three(spacing), _three(origin), orthonormal(direction, path)
     except RuntimeError:
         result = _own_geometry(path, header)
     _warn_of_disagreement(path, header, shape)
-    return result  # type: ignore[return-value]
+    return result
 
 
 def read_voxels(path: Path, header: NiftiHeader) -> np.ndarray:
@@ -165,6 +166,10 @@ def read_voxels(path: Path, header: NiftiHeader) -> np.ndarray:
     return array
 
 
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    return float(values[0]), float(values[1]), float(values[2])
+
+
 def _pair(path: Path) -> tuple[Path, Path]:
     """Header and voxel file of a ``.hdr``/``.img`` pair; the same file twice otherwise."""
     name = path.name
@@ -190,7 +195,7 @@ def _is_gzip(path: Path) -> bool:
 
 def _open(path: Path) -> IO[bytes]:
     # By content, not by name: a plain NIfTI that was renamed to .nii.gz opens in ITK too.
-    return gzip.open(path, "rb") if _is_gzip(path) else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path, "rb") if _is_gzip(path) else path.open("rb"))
 
 
 def _read_start(path: Path, length: int) -> bytes:
@@ -211,7 +216,7 @@ def _order_and_version(raw: bytes, path: Path) -> tuple[str, int]:
 
 
 def _fill(stream: IO[bytes], array: np.ndarray, offset: int, path: Path) -> None:
-    view = memoryview(array).cast("B")
+    view = array.view(np.uint8).data
     try:
         stream.seek(offset)
         done = 0

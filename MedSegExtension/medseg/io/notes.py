@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError
@@ -37,3 +40,21 @@ def itk_reason(error: Exception) -> str:
     text = re.sub(r"^(sitk::ERROR:|ITK ERROR:|Reason:)\s*", "", text)
     text = re.sub(r"\w+\(0x[0-9a-fA-F]+\):\s*", "", text)
     return text.rstrip(". ")[:200]
+
+
+@contextlib.contextmanager
+def quiet_descriptor(descriptor: int = 2) -> Iterator[None]:
+    """Send what C libraries print on standard error nowhere. It holds for the whole process: keep the block short."""
+    try:
+        kept = os.dup(descriptor)
+    except OSError:  # closed, as in a windowed application: nothing to keep quiet
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, descriptor)
+        yield
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        os.close(nowhere)

@@ -38,6 +38,8 @@ def read_picture(path: Path) -> tuple[np.ndarray, Spacing | None]:
             )
     elif suffix_of(path) in (".jpg", ".jpeg"):
         _check_jpeg(path)
+    elif suffix_of(path) == ".bmp":
+        _check_bmp(path)
     reader = open_reader(path)
     array = read_array(path, reader)
     components = reader.GetNumberOfComponents()
@@ -164,4 +166,12 @@ def _check_jpeg(path: Path) -> None:
         stream.seek(-min(stream.tell(), 1 << 16), 2)
         tail = stream.read()
     if start == b"\xff\xd8" and b"\xff\xd9" not in tail:
+        raise InputError("the file is cut short", file=path, mend="copy or export it again")
+
+
+def _check_bmp(path: Path) -> None:
+    """ITK fills what a truncated BMP lacks; its header holds the length of the file."""
+    with path.open("rb") as stream:
+        head = stream.read(14)
+    if head[:2] == b"BM" and path.stat().st_size < int.from_bytes(head[2:6], "little"):
         raise InputError("the file is cut short", file=path, mend="copy or export it again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, overload
@@ -14,8 +15,8 @@ from ..volume import Volume
 from .dicom import holds_dicom, read_dicom
 from .geometry import orthonormal
 from .itk import open_reader, read_array
-from .names import PICTURE_SUFFIXES, case_name, is_dicom, suffix_of
-from .nifti import read_geometry, read_header, read_voxels
+from .names import DICOM_SUFFIXES, PICTURE_SUFFIXES, case_name, is_dicom, suffix_of
+from .nifti import NiftiHeader, read_geometry, read_header, read_voxels
 from .pictures import note_assumed_spacing, read_folder_of_pictures, read_picture, to_grey
 
 _NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz")
@@ -65,14 +66,12 @@ def read_volume(
     MedSegWarning : what a person should know about the input, such as a voxel size that had to be assumed.
     """
     path = Path(path)
-    _check_exists(path)
-    array, frame = _read_any(path, series)
+    check_exists(path)
+    array, frame, measured = _read_any(path, series)
     if spacing is not None:
         frame = dataclasses.replace(frame, spacing=_spacing(spacing))
-    elif frame.modality == _PICTURE:
+    elif not measured:
         note_assumed_spacing(path)
-    if frame.modality == _PICTURE:
-        frame = dataclasses.replace(frame, modality=None)
     if colour == "channels":
         channels = [array] if array.ndim == 3 else [np.ascontiguousarray(c) for c in np.moveaxis(_opaque(array), -1, 0)]
         return [dataclasses.replace(frame, array=channel) for channel in channels]
@@ -101,11 +100,8 @@ def check_finite(volume: Volume) -> None:
         )
 
 
-#: Stands in ``Volume.modality`` inside this module for "a picture, without a voxel size".
-_PICTURE = "picture"
-
-
-def _check_exists(path: Path) -> None:
+def check_exists(path: Path) -> None:
+    """Refuse a path where nothing stands, an empty file, a device, and what may not be read."""
     try:
         if not path.exists():
             raise InputError("there is no such file or folder", file=path, mend="check the path")
@@ -121,59 +117,63 @@ def _check_exists(path: Path) -> None:
         raise InputError("may not be read", file=path, mend="ask for read permission") from error
 
 
-def _read_any(path: Path, series: str | None) -> tuple[np.ndarray, Volume]:
+#: Voxels (k, j, i) or (k, j, i, channels), geometry and name, and whether the voxel size is the file's own.
+_Read = tuple[np.ndarray, Volume, bool]
+
+
+def _read_any(path: Path, series: str | None) -> _Read:
     suffix = suffix_of(path)
     if path.is_dir():
         if holds_dicom(path):
-            return read_dicom(path, series)
+            return *read_dicom(path, series), True
         return _picture(path, *read_folder_of_pictures(path))
-    if is_dicom(path) or suffix in (".dcm", ".dicom", ".ima"):
-        return read_dicom(path)
+    if is_dicom(path) or suffix in DICOM_SUFFIXES:
+        return *read_dicom(path), True
     if suffix in (*PICTURE_SUFFIXES, ".ome.tif", ".ome.tiff"):
         return _picture(path, *read_picture(path))
-    if suffix in _NIFTI:
-        header = read_header(path)
-        if header is not None:
-            _check_rank(path, header.shape)
-            if len(header.shape) > 4 and header.shape[4] > 1:
-                raise InputError(
-                    f"holds vectors of {header.shape[4]} numbers, one grey channel is needed",
-                    file=path,
-                    mend="export a scalar image",
-                )
-            spacing, origin, direction = read_geometry(path, header)
-            array = read_voxels(path, header)
-            colours = array.shape[-1:] if header.components > 1 else ()
-            array = array.reshape(*array.shape[-3 - len(colours) :])
-            return array, _frame(path, array.shape[:3], spacing, origin, direction)
+    if suffix in _NIFTI and (header := read_header(path)) is not None:
+        return _nifti(path, header)
     return _itk(path)
 
 
-def _itk(path: Path) -> tuple[np.ndarray, Volume]:
+def _nifti(path: Path, header: NiftiHeader) -> _Read:
+    _check_rank(path, header.shape)
+    geometry = read_geometry(path, header)
+    array = read_voxels(path, header)
+    array = array.reshape(array.shape[-4:] if header.components > 1 else array.shape[-3:])
+    return array, _frame(path, array.shape[:3], *geometry), True
+
+
+def _itk(path: Path) -> _Read:
     reader = open_reader(path)
     size, rank, components = reader.GetSize(), reader.GetDimension(), reader.GetNumberOfComponents()
     _check_rank(path, size)
+    shape = tuple(reversed((*size, 1, 1)[:3]))
     array = read_array(path, reader)
-    channels = array.shape[-1:] if components > 1 else ()
-    shape = tuple(reversed((*size, 1, 1)[: max(3, rank)]))[-3:]
-    array = array.reshape(*shape, *channels)
+    array = array.reshape((*shape, components) if components > 1 else shape)
     matrix = np.eye(max(3, rank))
     matrix[:rank, :rank] = np.reshape(reader.GetDirection(), (rank, rank))
     spacing = (*reader.GetSpacing(), 1.0, 1.0)[:3]
     origin = (*reader.GetOrigin(), 0.0, 0.0)[:3]
-    return array, _frame(path, shape, spacing, origin, orthonormal(matrix[:3, :3], path))
+    return array, _frame(path, shape, spacing, origin, orthonormal(matrix[:3, :3], path)), True
 
 
 def _check_rank(path: Path, size: Sequence[int]) -> None:
-    if len(size) > 3 and size[3] > 1:
+    """Refuse before anything large is read. NIfTI keeps vectors on its fifth axis, time on its fourth."""
+    times, vectors = math.prod(size[3:4]), math.prod(size[4:])
+    if times > 1:
         raise InputError(
-            f"is a 4D image of {size[3]} time points or volumes", file=path, mend="save one of them as a 3D image"
+            f"is a 4D image of {times} time points or volumes", file=path, mend="save one of them as a 3D image"
+        )
+    if vectors > 1:
+        raise InputError(
+            f"holds vectors of {vectors} numbers, one grey channel is needed", file=path, mend="save a scalar image"
         )
 
 
-def _picture(path: Path, array: np.ndarray, spacing: tuple[float, float, float] | None) -> tuple[np.ndarray, Volume]:
+def _picture(path: Path, array: np.ndarray, spacing: tuple[float, float, float] | None) -> _Read:
     frame = _frame(path, array.shape[:3], spacing or (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3))
-    return array, frame if spacing else dataclasses.replace(frame, modality=_PICTURE)
+    return array, frame, spacing is not None
 
 
 def _frame(

@@ -101,7 +101,7 @@ def write_segmentation_file(
     extents = label_extents(array)
     described = [*segments, *(default_segment(value) for value in sorted(extents) if value not in values)]
     write_image(
-        to_image(array, labels, path), path, overwrite=overwrite, metadata=_metadata(described, extents, array.shape)
+        to_image(array, labels, path), path, overwrite=overwrite, metadata=_metadata(described, extents, labels)
     )
 
 
@@ -117,18 +117,46 @@ def label_extents(array: np.ndarray) -> dict[int, tuple[int, int, int, int, int,
     return boxes
 
 
-def _metadata(
-    segments: Iterable[SegmentInfo], extents: Mapping[int, tuple[int, ...]], shape: tuple[int, ...]
-) -> dict[str, str]:
+def reference_geometry(grid: Volume) -> str:
+    """The grid as Slicer serialises it: ``m00;m01;…;m33;i0;i1;j0;j1;k0;k1;``, voxel to RAS by rows, then extent."""
+    ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.ijk_to_lps
+    k, j, i = grid.array.shape
+    return "".join(f"{number:.17g};" for number in [*ras.ravel(), 0, i - 1, 0, j - 1, 0, k - 1])
+
+
+def parse_reference_geometry(parameters: str) -> tuple[np.ndarray, tuple[int, int, int], tuple[int, int, int]] | None:
+    """The grid named in Slicer's conversion parameters.
+
+    Returns
+    -------
+    (3, 4) voxel-to-LPS matrix, first voxel (i, j, k) of the extent and its shape (k, j, i); None where none is named.
+    """
+    found = re.search(r"Reference image geometry\|([-+0-9.eE;]+)", parameters)
+    try:
+        numbers = [float(part) for part in found.group(1).split(";") if part] if found else []
+    except ValueError:
+        return None
+    if len(numbers) != 22:
+        return None
+    i0, i1, j0, j1, k0, k1 = (int(end) for end in numbers[16:])
+    shape = (k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1)
+    if min(shape) < 1:
+        return None
+    return np.diag([-1.0, -1.0, 1.0]) @ np.reshape(numbers[:12], (3, 4)), (i0, j0, k0), shape
+
+
+def _metadata(segments: Iterable[SegmentInfo], extents: Mapping[int, tuple[int, ...]], grid: Volume) -> dict[str, str]:
     fields = {
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
+        # Name, value, description. Without it Slicer guesses the grid when surfaces are turned into voxels again.
+        "Segmentation_ConversionParameters": f"Reference image geometry|{reference_geometry(grid)}|Reference image&",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
     for n, segment in enumerate(segments):
-        # An empty extent is written as Slicer does: the upper end below the lower one.
+        # An empty extent: the upper end lies below the lower one.
         extent = extents.get(segment.value, (0, -1, 0, -1, 0, -1))
-        tags = f"TerminologyEntry:{segment.terminology}|" if segment.terminology else ""
+        tags = f"TerminologyEntry:{_one_line(segment.terminology)}|" if segment.terminology else ""
         fields |= {
             f"Segment{n}_ID": f"Segment_{segment.value}",
             f"Segment{n}_Name": _one_line(segment.name),

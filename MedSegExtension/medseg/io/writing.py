@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
+import contextlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..volume import Volume
 from .atomic import atomic_path, disk_error, has_room
-from .itk import open_reader, read_array
 from .names import suffix_of
-from .notes import itk_reason
+from .notes import itk_reason, quiet_descriptor
+from .verify import is_whole
 
 #: Formats of one file that keep the whole geometry.
 WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -23,7 +24,7 @@ WRITABLE_STACKS = (".tif", ".tiff")
 
 
 def write_volume(volume: Volume, path: str | Path, *, overwrite: bool = True) -> None:
-    """Write voxels and geometry as ``.nii.gz``, ``.nii``, ``.nrrd`` or ``.mha``, or the voxels alone as a ``.tif`` stack.
+    """Write voxels and geometry as ``.nii.gz``, ``.nii``, ``.nrrd`` or ``.mha``, or voxels alone as a ``.tif`` stack.
 
     The file appears when it is complete; what stood there before stays until then.
 
@@ -102,12 +103,17 @@ def write_image(
     """Write a SimpleITK image to ``path`` through a temporary file, and see that all of it reached the disk."""
     for key, value in (metadata or {}).items():
         image.SetMetaData(key, value)
+    size = image.GetNumberOfPixels() * image.GetNumberOfComponentsPerPixel() * image.GetSizeOfPixelComponent()
     with atomic_path(path, overwrite=overwrite) as temporary:
+        # Where the disk may not suffice, the C libraries below ITK would each add lines of their own to ours.
+        scarce = shutil.disk_usage(temporary.parent).free < size + (1 << 20)
         try:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
+            with quiet_descriptor() if scarce else contextlib.nullcontext():
+                sitk.WriteImage(image, str(temporary), useCompression=True)
         except RuntimeError as error:
             raise _failure(error, temporary, path) from error
-        _check_written(temporary, image, path)
+        if not is_whole(temporary, size, pages=image.GetSize()[-1]):
+            raise _failure(RuntimeError("the file is incomplete"), temporary, path)
 
 
 def _failure(error: Exception, temporary: Path, path: Path) -> InputError:
@@ -117,18 +123,3 @@ def _failure(error: Exception, temporary: Path, path: Path) -> InputError:
     return told or InputError(
         f"could not be written ({itk_reason(error)})", file=path, mend="choose another format or folder"
     )
-
-
-def _check_written(temporary: Path, image: sitk.Image, path: Path) -> None:
-    """Several of ITK's writers ignore a full disk. Read the file to its end before it gets its name."""
-    try:
-        whole = _is_whole(temporary, image)
-    except (InputError, OSError, EOFError, zlib.error):
-        whole = False
-    if not whole:
-        raise _failure(RuntimeError("the file is incomplete"), temporary, path)
-
-
-def _is_whole(temporary: Path, image: sitk.Image) -> bool:
-    reader = open_reader(temporary)
-    return tuple(reader.GetSize()) == tuple(image.GetSize()) and read_array(temporary, reader).size > 0
