@@ -1,0 +1,120 @@
+"""What the worker can be asked to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..progress import Progress
+from .server import Context, Operation
+
+if TYPE_CHECKING:
+    from ..models import Model
+
+
+def probe(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """``{"devices": [...]}``: each device of each backend, tried with one real operation."""
+    from ..backends import probe_devices
+
+    return {"devices": [asdict(device) for device in probe_devices()]}
+
+
+def inspect(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """``{"report": {...}}``: what ``medseg inspect`` prints of the model file ``payload["model"]``."""
+    from ..models import inspect_model
+
+    return {"report": inspect_model(_model_path(payload)).as_dict()}
+
+
+def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Segment ``payload["volumes"]`` with the model file ``payload["model"]``.
+
+    Optional: ``device``, ``backend``, ``card`` (a card's JSON data), ``batch_size``, ``threshold``,
+    ``keep_probabilities``. The result has what `medseg.pipeline.Result` has.
+    """
+    from ..pipeline import segment as run
+
+    volumes = payload.get("volumes") or []
+    if not volumes:
+        raise InputError("no volume was given", mend="choose an input volume")
+    model = MODEL.get(payload, context)
+    try:
+        result = run(
+            volumes, model, keep_probabilities=bool(payload.get("keep_probabilities")), progress=context.progress,
+            cancelled=context.cancelled, batch_size=payload.get("batch_size"), threshold=payload.get("threshold"),
+        )
+    finally:
+        MODEL.keep_if_unmoved()
+    return {
+        "labels": result.labels, "probabilities": result.probabilities,
+        "segments": [asdict(segment) for segment in result.segments],
+        "voxel_counts": result.voxel_counts, "highest_probability": result.highest_probability,
+        "timings": result.timings, "warnings": list(result.warnings), "backend": result.backend,
+        "device": result.device, "card": result.card.to_dict(),
+    }
+
+
+class WarmModel:
+    """The model that was used last, open for the next run as long as its files and the choices stay the same."""
+
+    def __init__(self) -> None:
+        self._key: tuple[Any, ...] | None = None
+        self._model: Model | None = None
+        self._device = ""
+
+    def get(self, payload: dict[str, Any], context: Context) -> Model:
+        """The model that ``payload`` asks for. Raises InputError, MissingPackageError."""
+        from ..card import ModelCard
+        from ..models import open_model
+
+        path = _model_path(payload)
+        device, backend, card = payload.get("device") or "auto", payload.get("backend") or "auto", payload.get("card")
+        key = (path, tuple(_state(path)), device, backend, repr(card))
+        if self._model is None or key != self._key:
+            self.close()
+            context.progress(Progress("open", 0, 1, 0.0))
+            given = None if card is None else ModelCard.from_dict(card)
+            self._model = open_model(path, device=device, backend=backend, card=given)
+            self._key, self._device = key, self._model.device
+        return self._model
+
+    def keep_if_unmoved(self) -> None:
+        """Forget a model that a full device drove to the CPU: the next run may find room again."""
+        if self._model is not None and self._model.device != self._device:
+            self.close()
+
+    def close(self) -> None:
+        """Forget the model and free what it holds."""
+        if self._model is not None:
+            self._model.backend.close()
+        self._model = self._key = None
+
+
+def _model_path(payload: dict[str, Any]) -> str:
+    path = payload.get("model")
+    if not path or not isinstance(path, str):
+        raise InputError("no model file was given", mend="choose a model file")
+    return path
+
+
+def _state(path: str) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of change of every file that belongs to the model: one file, or a folder, and a card."""
+    model = Path(path)
+    files = sorted(p for p in model.rglob("*") if p.is_file()) if model.is_dir() else [model]
+    # ONNX keeps large weights beside the graph, and a card may lie beside any file.
+    beside = [Path(f"{path}.card.json"), Path(f"{path}.data")]
+    for file in [*files, *beside]:
+        try:
+            status = os.stat(file)  # noqa: PTH116 (one call less for each file of a large folder)
+        except OSError:
+            continue
+        yield str(file), status.st_size, status.st_mtime_ns
+
+
+MODEL = WarmModel()
+
+OPERATIONS: dict[str, Operation] = {"probe": probe, "inspect": inspect, "segment": segment}
