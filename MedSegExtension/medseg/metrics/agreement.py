@@ -60,6 +60,18 @@ class Agreement:
     counted: bool
     note: str
 
+    @classmethod
+    def both_empty(cls) -> Agreement:
+        """What a case is worth that has the structure neither in the prediction nor in the reference."""
+        return cls(
+            dice=_NAN, iou=_NAN, precision=_NAN, recall=_NAN,
+            cldice=_NAN, cldice_precision=_NAN, cldice_sensitivity=_NAN, betti0_error=_NAN,
+            nsd_1mm=_NAN, nsd_1voxel=_NAN, hd95_mm=_NAN, assd_mm=_NAN,
+            volume_prediction_ml=0.0, volume_reference_ml=0.0,
+            volume_difference_ml=_NAN, volume_difference_percent=_NAN,
+            counted=False, note="not counted: both empty",
+        )
+
     def as_dict(self) -> dict[str, float | bool | str | None]:
         """The fields in order, ready for JSON: None for NaN."""
         return {
@@ -87,7 +99,7 @@ def evaluate_case(
     spacing = _checked_spacing(spacing_kji_mm, prediction.shape)
     box = bounding_box(prediction | reference)
     if box is None:
-        return _both_empty()
+        return Agreement.both_empty()
     return _compare(prediction[box], reference[box], spacing, _diagonal_mm(prediction.shape, spacing))
 
 
@@ -123,7 +135,7 @@ def evaluate_labels(
             raise InputError(f"label {label} cannot be evaluated", mend="name labels of 1 and above; 0 is background")
         boxes = [found[label] for found in (boxes_prediction, boxes_reference) if label in found]
         if not boxes:
-            agreements[label] = _both_empty()
+            agreements[label] = Agreement.both_empty()
             continue
         box = tuple(
             slice(min(s.start for s in along), max(s.stop for s in along)) for along in zip(*boxes, strict=True)
@@ -151,17 +163,6 @@ def _checked_spacing(spacing_kji_mm: Sequence[float], shape: tuple[int, ...]) ->
 def _diagonal_mm(shape: tuple[int, ...], spacing: tuple[float, float, float]) -> float:
     """From the outer corner of the first voxel to that of the last: more than any distance between voxel centres."""
     return math.dist((0.0, 0.0, 0.0), [n * s for n, s in zip(shape, spacing, strict=True)])
-
-
-def _both_empty() -> Agreement:
-    return Agreement(
-        dice=_NAN, iou=_NAN, precision=_NAN, recall=_NAN,
-        cldice=_NAN, cldice_precision=_NAN, cldice_sensitivity=_NAN, betti0_error=_NAN,
-        nsd_1mm=_NAN, nsd_1voxel=_NAN, hd95_mm=_NAN, assd_mm=_NAN,
-        volume_prediction_ml=0.0, volume_reference_ml=0.0,
-        volume_difference_ml=_NAN, volume_difference_percent=_NAN,
-        counted=False, note="not counted: both empty",
-    )
 
 
 def _compare(

@@ -24,6 +24,9 @@ _APART = np.abs(_STEPS[:, None] - _STEPS[None])
 _TOUCH_26 = (_APART.max(axis=2) <= 1).astype(np.float32)
 _TOUCH_6 = (_APART.sum(axis=2) <= 1).astype(np.float32)
 
+#: What a voxel can be: needed for the topology, or simple (it may go), as the end of a curve or elsewhere.
+_NEEDED, _SIMPLE_END, _SIMPLE = 1, 2, 3
+
 
 def skeletonise(mask: np.ndarray) -> np.ndarray:
     """Thin a mask to curves one voxel wide (closed shells, where it has cavities).
@@ -31,9 +34,9 @@ def skeletonise(mask: np.ndarray) -> np.ndarray:
     Sequential thinning by simple points: in each sweep the six border directions are visited in turn, and in each of
     them the eight parity classes of voxels, within which no two voxels touch, so that a whole class can be judged and
     deleted at once. A voxel goes when it is simple for (26, 6) connectivity in the sense of Bertrand and Malandain
-    (Pattern Recognition Letters 15, 1994) and is not the end of a curve. Parts, tunnels and cavities are therefore kept
-    exactly. The order of deletion is by voxels, not by mm, and a flipped mask can give a skeleton that lies a voxel
-    aside.
+    (Pattern Recognition Letters 15, 1994) and was not the end of a curve when its direction's turn began. So parts,
+    tunnels and cavities are kept exactly, and a class can shorten a curve by one voxel only. The order of deletion goes
+    by voxels, not by mm, and a flipped mask can give a skeleton that lies a voxel aside.
 
     Parameters
     ----------
@@ -63,10 +66,11 @@ def skeletonise(mask: np.ndarray) -> np.ndarray:
         parity = _parity(border, shape)
         for face in face_offsets:
             exposed = (alive[border] == 1) & (alive[border + face] == 0)
-            exposed[exposed] = _deletable(alive, border[exposed], offsets)
+            exposed[exposed] = _judge(alive, border[exposed], offsets) == _SIMPLE
             for number in range(8):
                 chosen = border[exposed & (parity == number)]
-                chosen = chosen[_deletable(alive, chosen, offsets)]
+                # Not again whether it is an end: a class before may have made it one, and it would stay as a spur.
+                chosen = chosen[_judge(alive, chosen, offsets) >= _SIMPLE_END]
                 alive[chosen] = 0
                 deleted.append(chosen)
         gone = np.concatenate(deleted)
@@ -86,30 +90,33 @@ def _parity(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return (k & 1) * 4 + (j & 1) * 2 + (i & 1)
 
 
-def _deletable(alive: np.ndarray, flat: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """(N,) bool: which voxels are simple and not the end of a curve, as ``alive`` stands."""
+def _judge(alive: np.ndarray, flat: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """(N,) uint8: what each voxel is, as ``alive`` stands: ``_NEEDED``, ``_SIMPLE_END`` or ``_SIMPLE``."""
     codes = alive[flat[:, None] + offsets] @ _BITS
     table = _answers()
-    unknown = np.unique(codes[table[codes] == 0])
-    if unknown.size:
-        table[unknown] = 1 + _judge(unknown)
-    return table[codes] == 2
+    kinds = table[codes]
+    if not kinds.all():
+        unknown = np.unique(codes[kinds == 0])
+        table[unknown] = _judge_neighbourhoods(unknown)
+        kinds = table[codes]
+    return kinds
 
 
 @cache
 def _answers() -> np.ndarray:
-    """(2²⁶,) uint8 over neighbourhood codes: 0 not judged yet, 1 keep, 2 delete. Pages are only taken when written."""
+    """(2²⁶,) uint8 over neighbourhood codes, 0 for not judged yet. Memory is taken as it is written, 64 MB at most."""
     return np.zeros(1 << 26, dtype=np.uint8)
 
 
-def _judge(codes: np.ndarray) -> np.ndarray:
-    """(N,) bool for (N,) neighbourhood codes: simple for (26, 6) connectivity and more than one neighbour."""
+def _judge_neighbourhoods(codes: np.ndarray) -> np.ndarray:
+    """(N,) uint8 for (N,) neighbourhood codes: simple for (26, 6) connectivity, and with how many neighbours."""
     inside = (codes[:, None] & _BITS) != 0
     around = ~inside & _IN_18
     faces = around & _FACES
-    one_part = _first_part(inside, inside, _TOUCH_26) == inside
-    one_outside = (_first_part(faces, around, _TOUCH_6) & faces) == faces
-    return one_part.all(axis=1) & one_outside.all(axis=1) & faces.any(axis=1) & (inside.sum(axis=1) > 1)
+    one_part = (_first_part(inside, inside, _TOUCH_26) == inside).all(axis=1) & inside.any(axis=1)
+    one_outside = ((_first_part(faces, around, _TOUCH_6) & faces) == faces).all(axis=1) & faces.any(axis=1)
+    kinds = np.where(inside.sum(axis=1) == 1, _SIMPLE_END, _SIMPLE)
+    return np.where(one_part & one_outside, kinds, _NEEDED).astype(np.uint8)
 
 
 def _first_part(seeds: np.ndarray, region: np.ndarray, touch: np.ndarray) -> np.ndarray:
