@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from .card import InputSpec, ModelCard, Normalisation
 from .errors import InputError
+from .io import check_finite
 from .orientation import reorientation
 from .volume import Volume
 
@@ -82,14 +83,6 @@ def resample_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         return labels
     zoom = [new / old for new, old in zip(shape, labels.shape, strict=True)]
     return ndimage.zoom(labels, zoom, order=0, mode="nearest", grid_mode=True)
-
-
-def check_finite(volume: Volume) -> None:
-    """Raise InputError where a volume has NaN or infinite voxels."""
-    if volume.array.dtype.kind == "f" and not np.isfinite(volume.array).all():
-        count = int(volume.array.size - np.isfinite(volume.array).sum())
-        raise InputError(f"{count} voxels are NaN or infinite", file=volume.source or volume.name,
-                         mend="replace them by a number, such as the background's, and save again")
 
 
 class SlicePreparer:

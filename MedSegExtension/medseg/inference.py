@@ -1,0 +1,92 @@
+"""Slices through the network, in batches, with progress, cancelling and an answer to a full device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+
+from .errors import Cancelled, DeviceOutOfMemory, MedSegError
+from .preprocess import SlicePreparer
+from .progress import Progress, ProgressCallback, Timings
+
+#: Slices in one call of the network. On a CPU one is fastest (measured: 258 ms a slice at 1, 411 at 8).
+BATCH_ON_CPU = 1
+BATCH_ON_ACCELERATOR = 16
+
+#: Shares of the whole run for the progress bar: almost all is the network.
+_NETWORK_SHARE = 0.97
+
+
+class Runner(Protocol):
+    """What the loop needs of a model; `medseg.models.Model` is one."""
+
+    @property
+    def device(self) -> str: ...
+
+    def run(self, batch: np.ndarray) -> np.ndarray: ...
+
+    def move_to_cpu(self) -> None: ...
+
+
+def activate(raw: np.ndarray, activation: str) -> np.ndarray:
+    """(B, K, H, W) raw output → probabilities, float32. ``activation``: sigmoid, softmax or none."""
+    raw = np.asarray(raw, dtype=np.float32)
+    if activation == "sigmoid":
+        # exp of a large positive number overflows to infinity and the quotient to 0, which is the right limit.
+        with np.errstate(over="ignore"):
+            return 1.0 / (1.0 + np.exp(-raw))
+    if activation == "softmax":
+        shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+    return raw
+
+
+def slice_probabilities(
+    preparer: SlicePreparer, model: Runner, activation: str, *, batch_size: int | None, timings: Timings,
+    warnings: list[str], progress: ProgressCallback | None, cancelled: Callable[[], bool] | None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (slice index, (K, H, W) float32 probabilities on the network's grid) for every slice in order.
+
+    Out of device memory: the batch is halved, then the model moves to the CPU; ``warnings`` says so. Raises
+    Cancelled as soon as ``cancelled()`` is true between two batches, MedSegError where the network returns NaN.
+    """
+    size = batch_size or (BATCH_ON_CPU if model.device == "cpu" else BATCH_ON_ACCELERATOR)
+    start, index = time.perf_counter(), 0
+    while index < preparer.count:
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        chunk = range(index, min(index + size, preparer.count))
+        with timings.stage("prepare"):
+            batch = np.stack([preparer.prepare(i) for i in chunk])
+        try:
+            with timings.stage("network"):
+                raw = model.run(batch)
+        except DeviceOutOfMemory:
+            size = _answer_full_device(model, size, warnings)
+            continue
+        probabilities = activate(raw, activation)
+        if not np.isfinite(probabilities).all():
+            raise MedSegError(f"the network returned NaN or infinity on slice {index}",
+                              mend="check the card's normalisation, or try another backend or device")
+        for offset, i in enumerate(chunk):
+            yield i, probabilities[offset]
+        index = chunk.stop
+        if progress is not None:
+            elapsed = time.perf_counter() - start
+            left = elapsed / index * (preparer.count - index)
+            progress(Progress("network", index, preparer.count, _NETWORK_SHARE * index / preparer.count, left))
+
+
+def _answer_full_device(model: Runner, size: int, warnings: list[str]) -> int:
+    if size > 1:
+        smaller = size // 2
+        warnings.append(f"the device ran out of memory with {size} slices at once; went on with {smaller}")
+        return smaller
+    if model.device != "cpu":
+        warnings.append(f"{model.device} ran out of memory with a single slice; went on with the CPU")
+        model.move_to_cpu()
+        return BATCH_ON_CPU
+    raise MedSegError("not enough memory for a single slice on the CPU", mend="close other programs")
