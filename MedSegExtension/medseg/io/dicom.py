@@ -251,7 +251,8 @@ def _assemble(path: Path, headers: list[SliceHeader]) -> tuple[np.ndarray, Volum
                 mend="export the series again, uncompressed",
             ) from error
     if first.photometric == "MONOCHROME1":
-        warn("bright and dark are exchanged in this image (MONOCHROME1); its values are kept as stored", path)
+        # GDCM does this by itself, and Slicer shows what GDCM gives.
+        warn("the image is stored with bright and dark exchanged (MONOCHROME1); its values were inverted", path)
     name = "series-unnumbered" if first.number is None else f"series-{first.number}"
     frame = np.broadcast_to(np.zeros((), np.uint8), shape[:3])
     return array, Volume(frame, spacing, origin, direction, name, path, first.modality or None)

@@ -142,8 +142,8 @@ def _flatten(array: np.ndarray, entries: list[_Entry], path: Path) -> np.ndarray
         flat[mask] = entry.info.value
     if layers > 1:
         warn(
-            f"the {layers} layers of the segmentation were flattened; segments overlapped in {overlapping} voxels "
-            "and the later one stays there",
+            f"the {layers} layers of the segmentation were flattened; segments overlapped in {overlapping} "
+            "voxels and the later one stays there",
             path,
             "save segments apart where overlaps matter",
         )
@@ -154,7 +154,8 @@ def _on_reference_grid(volume: Volume, fields: dict[str, str]) -> Volume:
     """Put a cropped segmentation back on the grid of the image it was drawn on, where the file names that grid.
 
     Slicer writes that grid into the conversion parameters (see ``reference_geometry``) and the place of the first
-    voxel in it as ``ReferenceImageExtentOffset``. A file that was resampled, or that reaches beyond that grid, stays as it is.
+    voxel in it as ``ReferenceImageExtentOffset``. A file that was resampled, or that reaches beyond that grid, stays
+    as it is.
     """
     reference = parse_reference_geometry(fields.get("Segmentation_ConversionParameters", ""))
     try:

@@ -146,7 +146,8 @@ def _step(path: Path, first: SliceHeader, heights: np.ndarray) -> float:
             file=path,
             mend="keep one image for each position in the folder",
         )
-    missing = int(np.round(gaps / typical - 1).clip(0).sum())
+    ratio = gaps / typical
+    missing = int((np.round(ratio) - 1)[np.abs(ratio - np.round(ratio)) < 0.2].sum())
     if missing:
         where = float(heights[int(np.argmax(gaps))])
         raise InputError(
