@@ -34,13 +34,17 @@ class BiliaryTree:
         self.anatomy, self.draws, self.width = anatomy, draws, width
         self.duct_mm = draws.normal(5.4, 1.1, 4.0, 8.0) + (0.8 if cholecystectomy else 0.0)
 
-    def grow(self) -> None:
-        """The whole tree. ``anatomy.variants`` is filled in."""
+    def grow_extrahepatic(self) -> None:
+        """Chooses the variants (into ``anatomy.variants``) and adds common bile duct and common hepatic duct."""
         variants = self.anatomy.variants
         variants["cystic duct"] = self.draws.choose(CYSTIC_PATTERNS)
         variants["right"] = self.draws.choose(RIGHT_PATTERNS)
         variants["left"] = self.draws.choose(LEFT_PATTERNS)
         self._extrahepatic()
+
+    def grow_intrahepatic(self) -> None:
+        """Everything above the hepatic confluence; the cystic duct must be there already."""
+        variants = self.anatomy.variants
         self._left()
         self._right()
         if self.draws.flag(ACCESSORY_DUCT):
@@ -100,7 +104,7 @@ class BiliaryTree:
         """Left hepatic duct and segments II, III, IV and I."""
         trunk = self.anatomy.branches[1]
         pattern = self.anatomy.variants["left"]
-        d = max(self.draws.uniform(2.9, 3.7) * self.width, 2.0)
+        d = max(self.draws.uniform(3.1, 4.1) * self.width, 2.4)
         d = min(d, 0.95 * self.duct_mm)
         fork = self.place((self.draws.uniform(19.0, 27.0), -9.0, 12.0), 2.0)
         lhd = self._duct("left hepatic duct", trunk, 1.0, fork, d, 0.9 * d, np.array([0.9, -0.25, 0.5]))
@@ -120,13 +124,13 @@ class BiliaryTree:
         else:
             for target in ("B2", "B3", "B4"):
                 self._segment(target, lhd, 1.0, target, segment)
-        self._segment("B1", lhd, self.draws.uniform(0.2, 0.5), "B1", 1.6 * self.width)
+        self._segment("B1", lhd, self.draws.uniform(0.2, 0.5), "B1", 1.8 * self.width)
 
     def _right(self) -> None:
         """Right hepatic duct where there is one, anterior and posterior sectoral ducts, segments V to VIII."""
-        cbd, trunk = self.anatomy.branches[0], self.anatomy.branches[1]
+        trunk = self.anatomy.branches[1]
         pattern = self.anatomy.variants["right"]
-        d = min(max(self.draws.uniform(2.9, 3.7) * self.width, 2.0), 0.95 * self.duct_mm)
+        d = min(max(self.draws.uniform(3.1, 4.1) * self.width, 2.4), 0.95 * self.duct_mm)
         sectoral = 0.84 * d
         outwards = np.array([-0.8, 0.0, 0.6])
         anterior_end = self.place((-31.0, -8.0, 19.0), 3.0)
@@ -143,10 +147,11 @@ class BiliaryTree:
             assert lhd is not None
             anterior, at, posterior, pt, way = trunk, 1.0, lhd, 0.42, np.array([-0.35, 0.65, 0.8])
         elif pattern.startswith("A4"):
-            anterior, at, posterior, pt, way = trunk, 1.0, trunk, self.draws.uniform(0.35, 0.65), np.array([-0.9, 0.4, 0.2])
+            anterior, at, posterior, pt = trunk, 1.0, trunk, self.draws.uniform(0.35, 0.65)
+            way = np.array([-0.9, 0.4, 0.2])
         else:
-            # Into the cystic duct: near its junction, so that the stump carries bile of the right posterior sector.
-            anterior, at, posterior, pt, way = trunk, 1.0, cbd, 0.97, np.array([-0.9, 0.3, 0.35])
+            cystic = self.anatomy.branches[2]
+            anterior, at, posterior, pt, way = trunk, 1.0, cystic, 0.35, np.array([-0.5, 0.6, 0.6])
         rasd = self._duct("right anterior sectoral duct", anterior, at, anterior_end, sectoral, 0.88 * sectoral,
                           outwards + np.array([0.0, -0.2, 0.2]), wobble=1.0)
         rpsd = self._duct("right posterior sectoral duct", posterior, pt, posterior_end, sectoral, 0.88 * sectoral,

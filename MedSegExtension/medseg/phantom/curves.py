@@ -40,7 +40,7 @@ def arc_length(points: np.ndarray) -> np.ndarray:
 def resample(points: np.ndarray, step_mm: float) -> np.ndarray:
     """(m, 3) points about ``step_mm`` apart along the polyline, first and last kept."""
     along = arc_length(points)
-    count = max(int(round(along[-1] / step_mm)), 1) + 1
+    count = max(round(float(along[-1]) / step_mm), 1) + 1
     wanted = np.linspace(0.0, along[-1], count)
     return np.stack([np.interp(wanted, along, points[:, axis]) for axis in range(3)], axis=1)
 

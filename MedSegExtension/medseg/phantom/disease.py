@@ -141,7 +141,8 @@ def _widen_here(branch: Branch, fraction: float, length_mm: float, factor: float
     along = arc_length(branch.points)
     middle = along[branch.index_at(fraction)]
     bump = np.clip(1.0 - (np.abs(along - middle) / (0.5 * length_mm)) ** 2, 0.0, 1.0)
-    low, high = max(fraction - 0.5 * length_mm / branch.length_mm, 0.0), min(fraction + 0.5 * length_mm / branch.length_mm, 1.0)
+    half = 0.5 * length_mm / branch.length_mm
+    low, high = max(fraction - half, 0.0), min(fraction + half, 1.0)
     branch.diameters = _widened(branch.diameters, 1.0 + (factor - 1.0) * bump)
     branch.dilatations.append({
         "from_lps_mm": branch.points[branch.index_at(low)].tolist(),

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from pathlib import Path
 
-import numpy as np
-
-from ..volume import Volume
+from ..io import atomic_path, write_labels, write_volume
 from .generator import Phantom
 
 
@@ -28,35 +24,18 @@ def is_complete(folder: str | Path, name: str) -> bool:
 def write_phantom(phantom: Phantom, folder: str | Path) -> dict[str, Path]:
     """Writes image, reference segmentation and truth of one case; returns their paths.
 
-    Each file is written beside its final name and renamed when it is complete.
+    Each file appears under its name only when it is complete; image and reference have exactly the same geometry.
+
+    Raises
+    ------
+    InputError : for a folder that is read-only or full.
     """
     paths = case_paths(folder, phantom.name)
-    _write_nifti(phantom.volume, paths["image"])
-    _write_nifti(phantom.labels, paths["labels"])
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_volume(phantom.volume, paths["image"])
+    write_labels(phantom.labels, paths["labels"])
     text = json.dumps(phantom.truth, indent=1, sort_keys=True, allow_nan=False)
-    target = paths["truth"]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{secrets.token_hex(4)}-{target.name}")
-    try:
-        beside.write_text(text + "\n", encoding="utf-8")
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_path(paths["truth"]) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
     return paths
-
-
-def _write_nifti(volume: Volume, target: Path) -> None:
-    """NIfTI through SimpleITK, which turns LPS into the file's RAS."""
-    import SimpleITK as sitk
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.array))
-    image.SetSpacing(volume.spacing)
-    image.SetOrigin(volume.origin)
-    image.SetDirection(np.asarray(volume.direction).ravel().tolist())
-    beside = target.with_name(f".{secrets.token_hex(4)}-{target.name}")
-    try:
-        sitk.WriteImage(image, str(beside), useCompression=True)
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)

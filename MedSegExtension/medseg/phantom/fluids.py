@@ -9,6 +9,7 @@ from .curves import through
 from .grid import Grid
 from .painting import Painted, ellipsoid, lay, smooth_noise, tube
 from .randomness import Draws
+from .subsegments import inside_liver
 from .tree import BILE_DUCTS, Anatomy
 
 
@@ -53,14 +54,14 @@ def paint_spinal_canal(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: D
     cord = canal[z > conus]
     if len(cord) > 2:
         lay(image, tube(grid, cord, np.linspace(4.6, 3.4, len(cord))), 0.22)
-    for _ in range(14):
+    for _ in range(20):
         # Roots hang from the conus, mostly in the back of the sac.
         a, out = draws.uniform(-2.6, 2.6), draws.uniform(0.35, 0.85)
         part = canal[(z < conus + 5.0) & (z > conus - draws.uniform(60.0, 190.0))]
         if len(part) > 3:
             spread = np.linspace(0.25, out, len(part))[:, None] * (width - 1.5)
             root = part + spread * np.array([np.sin(a), 0.5 + 0.5 * np.cos(a), 0.0])
-            lay(image, tube(grid, root, np.full(len(root), 0.6)), 0.3, 0.8)
+            lay(image, tube(grid, root, np.full(len(root), 0.75)), 0.25, 0.9)
     level = h[2] + 132.0
     while level > h[2] - 190.0:
         for side in (-1.0, 1.0):
@@ -84,7 +85,8 @@ def paint_urine(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws) -
             way = np.stack([pelvis, 0.5 * (pelvis + neck), neck])
             lay(image, tube(grid, way, np.array([3.4, 1.8, 1.9]) * size), signal)
             for _ in range(draws.integer(2, 3)):
-                cup = neck + np.array([side * draws.uniform(4.0, 9.0), draws.uniform(-7.0, 7.0), draws.uniform(-8.0, 8.0)])
+                cup = neck + np.array([side * draws.uniform(4.0, 9.0), draws.uniform(-7.0, 7.0),
+                                       draws.uniform(-8.0, 8.0)])
                 lay(image, tube(grid, np.stack([neck, cup]), np.array([1.3, 2.5]) * size), signal)
         end = np.array([middle + side * 34.0, h[1] + 26.0, h[2] - 220.0])
         ureter = through([pelvis - np.array([0.0, 2.0, 8.0]), pelvis + np.array([-side * 12.0, -6.0, -45.0]), end],
@@ -102,7 +104,8 @@ def paint_cysts(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws) -
         spots += [(h + np.array([-36.0, 4.0, 12.0]) * anatomy.scale, draws.uniform(1.2, 3.2)) for _ in range(25)]
     for centre, radius in spots:
         place = centre + draws.vector((62.0, 46.0, 66.0)) * anatomy.scale
-        _cyst(image, grid, anatomy, place, radius, draws)
+        if inside_liver(anatomy, place[None, :], 0.95)[0]:
+            _cyst(image, grid, anatomy, place, radius, draws)
     for side in (-1.0, 1.0):
         if draws.flag(0.28):
             place = kidney_centre(h[0] + 30.0, h, side) + np.array([side * 24.0, draws.uniform(-12.0, 8.0),
@@ -127,8 +130,8 @@ def paint_gut(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws, rng
         return anatomy.hilum + (np.array(position) + draws.vector((jitter,) * 3)) * anatomy.scale
 
     papilla = anatomy.branches[0].points[0]
-    stomach = through([place(p, 6.0) for p in ((92, 22, 62), (98, 6, 28), (84, -16, -22), (48, -26, -46), (8, -24, -40))],
-                      draws, wobble_mm=4.0, wavelength_mm=110.0, step_mm=6.0)
+    course = ((92, 22, 62), (98, 6, 28), (84, -16, -22), (48, -26, -46), (8, -24, -40))
+    stomach = through([place(p, 6.0) for p in course], draws, wobble_mm=4.0, wavelength_mm=110.0, step_mm=6.0)
     s = np.linspace(0.0, 1.0, len(stomach))
     girth = np.interp(s, [0.0, 0.2, 0.5, 0.8, 1.0], [20.0, 26.0, 20.0, 14.0, 7.0]) * draws.uniform(0.7, 1.15)
     full = draws.choose({"empty": 0.3, "partly": 0.5, "full": 0.2})
@@ -138,9 +141,10 @@ def paint_gut(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws, rng
            patchy={"empty": 0.75, "partly": 0.2, "full": 0.05}[full], signal=draws.uniform(0.6, 1.25))
     r = draws.uniform(8.5, 13.0)
     beside = papilla + np.array([-(r + 1.2), 2.0, 0.0])
-    duodenum = through([place((-4, -20, -36), 3.0), place((-22, -12, -34), 3.0), beside + np.array([-3.0, -3.0, 30.0]), beside,
-                        beside + np.array([4.0, 4.0, -24.0]), place((8, 14, -122), 4.0), place((48, 8, -112), 5.0),
-                        place((62, -6, -84), 5.0)], draws, step_mm=4.0)
+    bulb = [place((-4, -20, -36), 3.0), place((-22, -12, -34), 3.0)]
+    descending = [beside + np.array([-3.0, -3.0, 30.0]), beside, beside + np.array([4.0, 4.0, -24.0])]
+    ascending = [place((8, 14, -122), 4.0), place((48, 8, -112), 5.0), place((62, -6, -84), 5.0)]
+    duodenum = through([*bulb, *descending, *ascending], draws, step_mm=4.0)
     swell = 1.0 + 0.15 * np.sin(np.arange(len(duodenum)) * 4.0 / 11.0)
     near = np.sqrt(((duodenum - papilla) ** 2).sum(axis=1)) < 24.0
     size = np.where(near, r, r * swell * draws.uniform(0.75, 1.1))
@@ -166,10 +170,14 @@ def _fluid(image: np.ndarray, grid: Grid, shape: Painted | None, draws: Draws, r
         return
     size = shape.fill.shape
     _, y, _ = grid.lps(shape.box)
-    cells = tuple(max(int(n * s / 14.0), 2) for n, s in zip(size, grid.spacing[::-1], strict=True))
-    lumpy = smooth_noise(rng, size, cells)  # type: ignore[arg-type]
-    folds = 1.0 - fold * np.clip(np.sin(2.0 * np.pi * shape.along / period + phase + 1.6 * lumpy), 0.0, 1.0) ** 2
-    wet = np.clip((lumpy + 1.6 - 3.2 * patchy) * 1.5, 0.0, 1.0)
+    cells = tuple(max(int(n * s / (2.2 * period)), 2) for n, s in zip(size, grid.spacing[::-1], strict=True))
+    lumpy, other = (smooth_noise(rng, size, cells) for _ in range(2))  # type: ignore[arg-type]
+    # Folds are rings that wander, fork and fade; some are missing.
+    wave = np.sin(2.0 * np.pi * shape.along / period + phase + 2.4 * lumpy)
+    folds = 1.0 - fold * np.clip(wave + 0.5 * other, 0.0, 1.0) ** 2
+    # Peristalsis empties whole stretches.
+    stretch = np.sin(shape.along / 13.0 + 1.7 * phase) + 0.7 * np.sin(shape.along / 5.5 + 3.1 * phase) + 0.35 * other
+    wet = np.clip((stretch + 2.0 - 4.0 * patchy) * 1.2, 0.0, 1.0)
     below = np.clip((y - level) / 1.5 + 0.5, 0.0, 1.0)
     content = 0.05 + (signal * folds * (0.9 + 0.1 * lumpy) - 0.05) * wet
     lay(image, shape, 0.01 + (content - 0.01) * below)

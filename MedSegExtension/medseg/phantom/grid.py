@@ -40,9 +40,10 @@ class Grid:
         k, j, i = (np.arange(s.start, s.stop, dtype=np.float32) for s in box)
         si, sj, sk = self.spacing
         m = self.direction.astype(np.float32)
-        return tuple(np.float32(self.origin[axis]) + (k * sk * m[axis, 2])[:, None, None]  # type: ignore[return-value]
-                     + (j * sj * m[axis, 1])[None, :, None] + (i * si * m[axis, 0])[None, None, :]
-                     for axis in range(3))
+        x, y, z = (np.float32(self.origin[axis]) + (k * sk * m[axis, 2])[:, None, None]
+                   + (j * sj * m[axis, 1])[None, :, None] + (i * si * m[axis, 0])[None, None, :]
+                   for axis in range(3))
+        return x, y, z
 
     def box(self, low_mm: np.ndarray, high_mm: np.ndarray) -> tuple[slice, slice, slice] | None:
         """Voxels (k, j, i) between two corners given in mm along (i, j, k); None where there are none."""
@@ -61,7 +62,8 @@ class Grid:
         extent = [(n - 1) * s for n, s in zip(self.shape[::-1], self.spacing, strict=True)]
         inside = np.ones(len(p), dtype=bool)
         for axis in range(3):
-            inside &= (p[:, axis] >= -0.5 * self.spacing[axis]) & (p[:, axis] <= extent[axis] + 0.5 * self.spacing[axis])
+            half = 0.5 * self.spacing[axis]
+            inside &= (p[:, axis] >= -half) & (p[:, axis] <= extent[axis] + half)
         return inside
 
     def volume(self, array: np.ndarray, name: str) -> Volume:

@@ -64,10 +64,11 @@ def _segment(grid: Grid, box: Box, a: np.ndarray, b: np.ndarray, ra: float, rb: 
     return np.float32(ra) + t * np.float32(rb - ra) - np.sqrt(dx * dx + dy * dy + dz * dz), t
 
 
-def ellipsoid(grid: Grid, centre: np.ndarray, semi_axes: np.ndarray) -> Painted | None:
-    """An ellipsoid with its axes along LPS; ``along`` is zero."""
+def ellipsoid(grid: Grid, centre: np.ndarray, semi_axes: np.ndarray, bumps: np.ndarray | None = None
+              ) -> Painted | None:
+    """An ellipsoid with its axes along LPS; ``along`` is zero. ``bumps``: (K, J, I) mm to move its surface out."""
     c = grid.to_grid_mm(np.asarray(centre, dtype=float)[None, :])[0]
-    reach = float(np.max(semi_axes)) + max(grid.spacing)
+    reach = float(np.max(semi_axes)) + max(grid.spacing) + (0.0 if bumps is None else 8.0)
     box = grid.box(c - reach, c + reach)
     if box is None:
         return None
@@ -75,6 +76,8 @@ def ellipsoid(grid: Grid, centre: np.ndarray, semi_axes: np.ndarray) -> Painted 
     q = np.sqrt(((x - centre[0]) / semi_axes[0]) ** 2 + ((y - centre[1]) / semi_axes[1]) ** 2
                 + ((z - centre[2]) / semi_axes[2]) ** 2)
     depth = ((1.0 - q) * float(np.min(semi_axes))).astype(np.float32)
+    if bumps is not None:
+        depth += bumps[box]
     return Painted(box, soften(depth, grid), np.zeros_like(depth))
 
 

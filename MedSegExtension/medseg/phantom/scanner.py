@@ -72,14 +72,13 @@ def acquire(image: np.ndarray, settings: PhantomSettings, draws: Draws, rng: np.
     if ghost > 0.0:
         image = image + np.float32(ghost) * (np.roll(image, shift, axis=2) + np.roll(image, -shift, axis=2))
     if uneven > 0.0:
-        cells = (1, 2, 2)
-        coil = smooth_noise(rng, image.shape, cells)  # type: ignore[arg-type]
+        coil = smooth_noise(rng, settings.shape, (1, 2, 2))
         image = image * np.exp(np.float32(uneven) * coil)
     image *= np.float32(bile)
     if noise > 0.0:
-        sigma = np.float32(noise * bile)
-        image += sigma * rng.standard_normal(image.shape, dtype=np.float32)
-        other = sigma * rng.standard_normal(image.shape, dtype=np.float32)
+        level = np.float32(noise * bile)
+        image += level * rng.standard_normal(image.shape, dtype=np.float32)
+        other = level * rng.standard_normal(image.shape, dtype=np.float32)
         np.hypot(image, other, out=image)
     voxels = np.clip(np.rint(image), 0, 32767).astype(np.int16)
     drawn = {"bile_signal": bile, "noise_sd_of_bile": noise, "blur_in_plane_voxels": in_plane * b,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from ..errors import InputError
 
+
 @dataclass(frozen=True)
 class PhantomSettings:
     """Grid, scanner and how often each disease occurs.

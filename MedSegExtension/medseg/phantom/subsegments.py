@@ -6,27 +6,29 @@ import numpy as np
 
 from .curves import norm, towards, turned, unit
 from .randomness import Draws
-from .tree import BILE_DUCTS, Anatomy, Branch
+from .tree import BILE_DUCTS, LIVER_LOBES, VISCERAL_OFFSET_MM, VISCERAL_SLOPE, Anatomy, Branch
 
 #: Calibre at which a branch is no longer followed, mm: MR cholangiography resolves about 1 mm at best.
 END_DIAMETER_MM = 1.0
 
 #: A branch must be at least this wide where a further one leaves it, mm.
-_SMALLEST_PARENT_MM = 1.45
+_SMALLEST_PARENT_MM = 1.75
 
 
 def taper(count: int, start_mm: float, end_mm: float) -> np.ndarray:
     """(count,) calibre that stays near ``start_mm`` and falls to ``end_mm`` over the last third."""
     s = np.linspace(0.0, 1.0, count)
-    return end_mm + (max(start_mm, end_mm) - end_mm) * (1.0 - s * s * s)
+    return end_mm + (max(start_mm, end_mm) - end_mm) * (1.0 - s * s * s * s)
 
 
 def inside_liver(anatomy: Anatomy, points: np.ndarray, margin: float = 0.9) -> np.ndarray:
     """(n,) bool: points within ``margin`` of the way to the surface of the liver (an ellipsoid for each lobe)."""
     p = (points - anatomy.hilum) / anatomy.scale
-    right = ((p[:, 0] + 46.0) / 76.0) ** 2 + ((p[:, 1] - 6.0) / 66.0) ** 2 + ((p[:, 2] - 8.0) / 90.0) ** 2
-    left = ((p[:, 0] - 28.0) / 74.0) ** 2 + ((p[:, 1] + 10.0) / 44.0) ** 2 + ((p[:, 2] - 20.0) / 44.0) ** 2
-    return np.asarray(np.minimum(right, left) <= margin * margin)
+    inside = np.zeros(len(p), dtype=bool)
+    for centre, axes in LIVER_LOBES:
+        q = (p - np.array(centre)) / np.array(axes)
+        inside |= q[:, 0] * q[:, 0] + q[:, 1] * q[:, 1] + q[:, 2] * q[:, 2] <= margin * margin
+    return inside & (p[:, 2] > VISCERAL_OFFSET_MM + 6.0 + VISCERAL_SLOPE * p[:, 0])
 
 
 def subdivide(anatomy: Anatomy, parent: Branch, draws: Draws, depth: int = 1) -> None:
@@ -45,7 +47,7 @@ def subdivide(anatomy: Anatomy, parent: Branch, draws: Draws, depth: int = 1) ->
 def _branch(anatomy: Anatomy, parent: Branch, index: int, draws: Draws, depth: int, number: int) -> None:
     """Tries a few directions; gives up where the liver ends or other ducts are too near."""
     start, along = parent.points[index], unit(parent.tangent(index))
-    start_mm = max(float(parent.diameters[index]) * draws.uniform(0.72, 0.9), END_DIAMETER_MM + 0.2)
+    start_mm = max(float(parent.diameters[index]) * draws.uniform(0.76, 0.92), END_DIAMETER_MM + 0.4)
     for _ in range(6):
         angle, azimuth = draws.uniform(0.6, 1.1), draws.uniform(0.0, 2.0 * np.pi)
         length = draws.uniform(16.0, 34.0) if depth == 1 else draws.uniform(9.0, 18.0)

@@ -10,6 +10,11 @@ from .curves import arc_length, norm, quantise
 
 BILE_DUCTS, GALLBLADDER, PANCREATIC_DUCT = 1, 2, 3
 
+#: Right and left lobe of an average liver as ellipsoids: centre from the hilum and semi-axes, mm.
+LIVER_LOBES = (((-46.0, 6.0, 8.0), (76.0, 66.0, 90.0)), ((28.0, -10.0, 20.0), (74.0, 44.0, 44.0)))
+#: The visceral surface cuts them below the plane z = offset + slope · x.
+VISCERAL_OFFSET_MM, VISCERAL_SLOPE = -48.0, 0.5
+
 
 @dataclass
 class Branch:
