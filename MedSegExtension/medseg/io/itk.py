@@ -49,6 +49,12 @@ def _refusal(path: Path, error: Exception) -> InputError:
             file=path,
             mend="check what the file really is, or export it as .nii.gz or .nrrd",
         )
+    if "Unknown PixelType" in text:
+        return InputError(
+            "has a kind of pixel that is not supported (two channels, or grey with opacity)",
+            file=path,
+            mend="save it as a plain grey image",
+        )
     if re.search(
         r"received|fread got|expected \d+ bytes|not read completely|Error while reading file|Premature|truncated",
         text,

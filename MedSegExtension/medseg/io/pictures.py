@@ -53,6 +53,13 @@ def read_picture(path: Path) -> tuple[np.ndarray, Spacing | None]:
                 file=path,
                 mend="save it again as a plain grey stack",
             )
+        # ITK sends layouts it does not know (tiles, for one) through libtiff's 8-bit RGBA and says nothing.
+        if array.dtype.itemsize * 8 < pages[0].bits or (pages[0].is_float and array.dtype.kind != "f"):
+            raise InputError(
+                f"its layout of {pages[0].bits} bits cannot be read without loss",
+                file=path,
+                mend="save it as a plain stack of strips, not tiles",
+            )
         step = imagej_step(pages[0])
         if step is not None:
             across, down = reader.GetSpacing()[:2]

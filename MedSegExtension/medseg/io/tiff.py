@@ -38,6 +38,8 @@ class Page:
     height: int
     photometric: int
     samples: int
+    bits: int
+    is_float: bool
     reduced: bool
     end: int
     description: str
@@ -146,13 +148,15 @@ def _page(stream: IO[bytes], order: str, big: bool, offset: int) -> tuple[Page, 
         end = max(starts, default=offset)
     width, height = numbers(256, (0,)), numbers(257, (0,))
     page = Page(
-        width[0],
-        height[0],
-        numbers(262, (1,))[0],
-        numbers(277, (1,))[0],
-        bool(numbers(254, (0,))[0] & 1),
-        end,
-        raw(270)[2].rstrip(b"\0").decode("utf-8", "replace"),
+        width=width[0],
+        height=height[0],
+        photometric=numbers(262, (1,))[0],
+        samples=numbers(277, (1,))[0],
+        bits=max(numbers(258, (1,))),
+        is_float=numbers(339, (1,))[0] == 3,
+        reduced=bool(numbers(254, (0,))[0] & 1),
+        end=end,
+        description=raw(270)[2].rstrip(b"\0").decode("utf-8", "replace"),
     )
     return page, following
 
