@@ -1,0 +1,50 @@
+# make demo · make test · make test-peers · make lint · make bench      (environment in .venv)
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+# Two processes: the tests are made for two cores.
+PYTEST := $(BIN)/python -m pytest -n 2
+
+.PHONY: demo test test-peers lint bench format clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.demo-ready
+	$(BIN)/medseg demo $(DEMO)
+
+test: $(VENV)/.test-ready
+	$(PYTEST) $(TESTS)
+
+lint: $(VENV)/.test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test-ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test-ready
+	$(BIN)/python -m bench.inference
+
+test-peers: $(VENV)/.test-ready
+	@echo "no peer needs an environment of its own yet"
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	  "Python 3.11 to 3.13 is needed, this is %d.%d: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# The exact torch goes first: a range would take the newest build with gigabytes of CUDA.
+$(VENV)/.test-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	@touch $@ $(VENV)/.demo-ready
+
+$(VENV)/.demo-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build

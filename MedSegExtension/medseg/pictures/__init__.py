@@ -1,0 +1,6 @@
+"""Pictures and the HTML report of a run, made with numpy and matplotlib's software renderer: no OpenGL, no screen."""
+
+from .figures import save_overview, save_slices
+from .report import write_report
+
+__all__ = ["save_overview", "save_slices", "write_report"]
