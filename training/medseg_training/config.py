@@ -1,0 +1,278 @@
+"""The configuration of a training run: one YAML file, typed here, and nowhere else."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from medseg.card import ModelCard
+from medseg.errors import InputError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Amount = Annotated[float, Field(ge=0.0)]
+
+
+class Section(BaseModel):
+    """What all parts share: an unknown key is an error, and nothing changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(Section):
+    """One of the engine's networks; its channels follow from the card."""
+
+    name: str = "unet2d"
+    arguments: dict[str, Any] = Field(default_factory=lambda: {"widths": [16, 32, 64, 128, 256], "norm": "batch"})
+
+
+class Split(Section):
+    """Which patients train, which choose the epoch, and which are not touched before the end."""
+
+    hold_out: list[str] = []
+    """Patients evaluated once, after training, with the exported model."""
+    validation: Share = 0.0
+    """Share of the other patients that chooses the best epoch; 0 keeps the last epoch."""
+    folds: int | None = Field(None, ge=2)
+    """Number of folds; with it, fold ``fold`` validates and ``validation`` is not used."""
+    fold: int = Field(0, ge=0)
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Split:
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} of {self.folds} does not exist; number folds from 0")
+        return self
+
+
+class Loss(Section):
+    """``alpha`` · Dice + (1 − ``alpha``) · cross-entropy (binary for sigmoid, over the labels for softmax)."""
+
+    kind: Literal["auto", "dice_bce", "dice_ce"] = "auto"
+    alpha: Share = 0.5
+    """Share of the Dice term (system A: 0.5)."""
+    label_weights: list[Amount] | None = None
+    """Weight of each label in both terms, in the card's order; equal where left out."""
+    smooth: float = Field(1.0, gt=0)
+    """Pixels added to both parts of the Dice ratio, so that an absent label has a gradient."""
+
+
+class Optimiser(Section):
+    """Learning rate rises linearly over ``warm_up`` of the run, then falls along a half cosine to ``final_share``."""
+
+    name: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: Amount = 1e-2
+    warm_up: float = Field(0.03, ge=0, lt=1)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    final_share: Share = 0.01
+    clip_gradient: float | None = Field(5.0, gt=0)
+    """Largest norm of the whole gradient."""
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+    """Of the exponential moving average of the weights, which is what is validated and exported; 0 turns it off."""
+
+
+class Sampling(Section):
+    """What a batch holds."""
+
+    batch_size: int = Field(8, ge=1)
+    crop: tuple[int, int] | None = None
+    """(rows, columns) of the network's input; whole slices where left out."""
+    foreground_share: Share = 0.67
+    """Share of the samples whose crop holds a voxel of a label drawn by ``label_odds``."""
+    label_odds: list[Amount] | None = None
+    """How often each label is the one drawn, in the card's order; equal where left out."""
+
+
+class Augmentation(Section):
+    """Strengths; 0 turns a part off. Flips are off: anatomy has a left and a right."""
+
+    warp_share: Share = 0.5
+    """Share of the samples that are warped; the others keep their voxels as they are, unblurred by interpolation."""
+    rotation_degrees: Amount = 15.0
+    scale: float = Field(0.15, ge=0, lt=1)
+    """0.15: from 1/1.15 to 1.15, uniform in the logarithm."""
+    elastic_pixels: Amount = 0.0
+    """Standard deviation of a smooth displacement, in pixels."""
+    elastic_grid: int = Field(5, ge=2)
+    """Control points of the displacement along each side."""
+    gain: float = Field(0.15, ge=0, lt=1)
+    """Contrast factor, about the mean of the crop."""
+    shift: Amount = 0.1
+    """Brightness, in standard deviations of the crop."""
+    gamma: float = Field(0.25, ge=0, lt=1)
+    """0.25: exponent from 1/1.25 to 1.25."""
+    noise: Amount = 0.1
+    """Largest standard deviation of Gaussian noise, in standard deviations of the crop."""
+    bias: Amount = 0.2
+    """Standard deviation of the logarithm of a smooth multiplicative field."""
+    blur: Amount = 0.0
+    """Largest standard deviation in pixels of a Gaussian blur, on a third of the samples."""
+    flip_rows: bool = False
+    flip_columns: bool = False
+
+
+class Budget(Section):
+    """When to stop: whichever comes first. The schedule ends there too."""
+
+    max_minutes: float | None = Field(None, gt=0)
+    """Wall time of training, validation and checkpoints included, loading the data not."""
+    epochs: int | None = Field(None, ge=1)
+    steps_per_epoch: int = Field(100, ge=1)
+
+    @model_validator(mode="after")
+    def _some_end(self) -> Budget:
+        if self.max_minutes is None and self.epochs is None:
+            raise ValueError("give max_minutes, epochs or both")
+        return self
+
+
+class Validation(Section):
+    """How often the validation patients are segmented as ``medseg segment`` would, and when that ends the run."""
+
+    every_epochs: int = Field(5, ge=1)
+    patience: int | None = Field(None, ge=1)
+    """Validations without a better figure before the run stops early."""
+    figure: Literal["dice", "cldice", "dice+cldice"] = "dice"
+    """What chooses the best epoch: mean over patients and labels of the 3D figure at native spacing."""
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, (str, Path)) else value
+
+
+class Config(Section):
+    """Everything a run needs. ``card`` is a model card without architecture, weights_sha256 and training."""
+
+    data: Annotated[list[Path], BeforeValidator(_as_list), Field(min_length=1)]
+    """Folders that hold ``images/`` and ``labels/`` with equal case names."""
+    patient: str | None = None
+    """Regular expression on the case name whose first group (or whole match) is the patient; the case where left out."""
+    source_labels: dict[int, list[int]] | None = None
+    """For each label value of the card, the values in the label files that become it; itself where left out."""
+    other_labels: Literal["refuse", "background"] = "refuse"
+    """What becomes of values that no label takes."""
+    data_kind: str = ""
+    """What the cases are, for the card: ``MR volumes of the CHAOS challenge`` ..."""
+    synthetic: bool = False
+    card: dict[str, Any]
+    network: Network = Network()
+    split: Split = Split()
+    loss: Loss = Loss()
+    optimiser: Optimiser = Optimiser()
+    sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
+    budget: Budget = Budget(epochs=100)
+    validation: Validation = Validation()
+    seed: int = 0
+    threads: int | None = Field(None, ge=1)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 where the processor multiplies it natively (avx512_bf16, AMX, GPUs), else fp32."""
+    run: Path | None = None
+    """Directory of the run; ``runs/<name of the configuration>`` where left out."""
+
+    @field_validator("card")
+    @classmethod
+    def _card_is_a_draft(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in ("architecture", "weights_sha256", "training"):
+            if name in value:
+                raise ValueError(f"{name} is written by the training itself; remove it from the card")
+        ModelCard.from_dict({"schema_version": 1, **value})
+        return value
+
+    @model_validator(mode="after")
+    def _fits_the_card(self) -> Config:
+        count = len(self.draft.output.labels)
+        for name, given in (("loss.label_weights", self.loss.label_weights), ("sampling.label_odds", self.sampling.label_odds)):
+            if given is not None and len(given) != count:
+                raise ValueError(f"{name} has {len(given)} entries for {count} labels of the card")
+        softmax = self.draft.output.activation == "softmax"
+        if self.loss.kind != "auto" and (self.loss.kind == "dice_ce") != softmax:
+            raise ValueError(f"loss.kind {self.loss.kind} does not fit the card's activation "
+                             f"{self.draft.output.activation}; use auto")
+        if len(self.draft.input.volumes) != 1:
+            raise ValueError("card.input.volumes names several volumes; training takes one volume a case")
+        if self.draft.output.activation == "none":
+            raise ValueError("card.output.activation is none; use sigmoid or softmax")
+        return self
+
+    @property
+    def draft(self) -> ModelCard:
+        """The card as far as the configuration gives it."""
+        return ModelCard.from_dict({"schema_version": 1, **self.card})
+
+    def to_yaml(self) -> str:
+        """The resolved configuration, every default written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML configuration and apply ``key=value`` overrides (``optimiser.learning_rate=1e-3``).
+
+    Raises InputError naming the key and the mend, with the nearest known key where one is unknown.
+    """
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"the configuration cannot be read ({error.strerror})", file=path, mend="check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"not valid YAML ({error})", file=path, mend="correct the line it names") from None
+    if not isinstance(data, dict):
+        raise InputError("the configuration holds no keys", file=path, mend="see training/recipes for examples")
+    for text in overrides:
+        _override(data, text)
+    return parse_config(data, path)
+
+
+def parse_config(data: Mapping[str, Any], source: str | Path | None = None) -> Config:
+    """Validate ``data``. Raises InputError as `load_config` does."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"unknown key {place}", file=source, mend=_suggest(first["loc"])) from None
+        message = first["msg"].removeprefix("Value error, ")
+        given = f" (given: {first['input']!r})" if place and not isinstance(first["input"], (dict, BaseModel)) else ""
+        raise InputError(f"{place + ': ' if place else ''}{message}{given}", file=source,
+                         mend="correct it in the configuration or with --set") from None
+
+
+def _override(data: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InputError(f"--set {text!r} is not key=value", mend="write for example --set optimiser.learning_rate=1e-3")
+    *parents, last = key.strip().split(".")
+    for name in parents:
+        data = data.setdefault(name, {})
+        if not isinstance(data, dict):
+            raise InputError(f"--set {key}: {name} has no keys of its own", mend="check the name")
+    try:
+        data[last] = _scalar(yaml.safe_load(value))
+    except yaml.YAMLError:
+        data[last] = value
+
+
+def _scalar(value: Any) -> Any:
+    """YAML 1.1 reads ``1e-3`` as text; people mean the number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _suggest(location: tuple[int | str, ...]) -> str:
+    section: Any = Config
+    for part in location[:-1]:
+        annotation = section.model_fields[str(part)].annotation
+        section = annotation
+    known = list(section.model_fields)
+    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"

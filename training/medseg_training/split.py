@@ -1,0 +1,59 @@
+"""Which patient trains, validates, or is kept for the end. A patient is never in two of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from medseg.errors import InputError
+
+from .cases import Case
+from .config import Split
+
+
+@dataclass(frozen=True)
+class PatientSplit:
+    """Case names by their part. ``patients`` maps each case to its patient."""
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    hold_out: tuple[str, ...]
+    patients: dict[str, str]
+    seed: int
+
+    @property
+    def sha256(self) -> str:
+        """Over the parts in sorted order, so that it depends on nothing else."""
+        parts = {name: sorted([case, self.patients[case]] for case in getattr(self, name))
+                 for name in ("training", "validation", "hold_out")}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, object]:
+        """Ready for JSON, with the hash."""
+        return {**asdict(self), "sha256": self.sha256}
+
+
+def split_patients(cases: Sequence[Case], split: Split) -> PatientSplit:
+    """Divide by patient: held-out ones by name, validation by fold or share, in an order drawn from the seed.
+
+    Raises InputError where nothing is left to train on.
+    """
+    patients = {case.name: case.patient for case in cases}
+    held = set(split.hold_out)
+    others = sorted(set(patients.values()) - held)
+    order = [others[n] for n in np.random.default_rng(split.seed).permutation(len(others))]
+    if split.folds is not None:
+        if split.folds > len(order):
+            raise InputError(f"{split.folds} folds of {len(order)} patients", mend="lower split.folds")
+        validating = set(order[split.fold::split.folds])
+    else:
+        count = round(split.validation * len(order))
+        validating = set(order[: max(1, count)] if split.validation > 0 else [])
+    training = tuple(c for c, p in patients.items() if p not in held and p not in validating)
+    if not training:
+        raise InputError("no case is left to train on", mend="hold out fewer patients or lower split.validation")
+    return PatientSplit(training, tuple(c for c, p in patients.items() if p in validating),
+                        tuple(c for c, p in patients.items() if p in held), patients, split.seed)
