@@ -20,7 +20,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from .geometry import orthonormal, split_affine
-from .notes import warn
+from .notes import SpacingAssumedWarning, warn
 
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 _COLOURS = {128: 3, 2304: 4}
@@ -28,6 +28,10 @@ _UNITS_TO_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 _CHUNK = 1 << 24
 #: Deflate cannot do better than 1032:1, so a header that asks for more than this lies or the file is cut short.
 _MAX_RATIO = 1100
+
+
+#: Spacing in mm, LPS origin, (3, 3) direction.
+Geometry = tuple[tuple[float, float, float], tuple[float, float, float], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -110,22 +114,18 @@ def read_header(path: Path) -> NiftiHeader | None:
     )
 
 
-def read_geometry(
-    path: Path, header: NiftiHeader
-) -> tuple[tuple[float, float, float], tuple[float, float, float], np.ndarray]:
+def read_geometry(path: Path, header: NiftiHeader) -> Geometry:
     """Spacing in mm, LPS origin and (3, 3) direction: ITK's, or mended here where ITK refuses the header."""
     shape = (*header.shape, 1, 1)[:3]
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        if reader.GetDimension() < 3 or len(reader.GetSize()) < 3:
-            raise RuntimeError("a 2D image: ITK drops its place in space")
-        n = reader.GetDimension()
-        direction = np.reshape(reader.GetDirection(), (n, n))[:3, :3]
-        spacing, origin = reader.GetSpacing()[:3], reader.GetOrigin()[:3]
-        result = _three(spacing), _three(origin), orthonormal(direction, path)
-    except RuntimeError:
+    steps = np.array(header.pixdim[1:4])
+    if header.sform is None and not np.all(np.isfinite(steps)):  # ITK would make up a voxel size
+        raise InputError("the voxel size in the header is not a number", file=path, mend="export the image again")
+    if header.sform is None and np.any(steps[: len(header.shape)] <= 0):
+        warn("the header has no voxel size, 1 mm is assumed", path, "give the spacing in mm", SpacingAssumedWarning)
+    given = [matrix for matrix in (header.sform, header.qform) if matrix is not None]
+    if all(np.isfinite(matrix).all() for matrix in given):
+        result = _itk_geometry(path) or _own_geometry(path, header)
+    else:
         result = _own_geometry(path, header)
     _warn_of_disagreement(path, header, shape)
     return result
@@ -164,6 +164,20 @@ def read_voxels(path: Path, header: NiftiHeader) -> np.ndarray:
         array *= slope
         array += intercept
     return array
+
+
+def _itk_geometry(path: Path) -> Geometry | None:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return None
+    n = reader.GetDimension()
+    if n < 3:  # of a 2D image ITK drops the place in space
+        return None
+    direction = np.reshape(reader.GetDirection(), (n, n))[:3, :3]
+    return _three(reader.GetSpacing()), _three(reader.GetOrigin()), orthonormal(direction, path)
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:
@@ -275,9 +289,7 @@ def _qform(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> np.ndarr
     return matrix
 
 
-def _own_geometry(
-    path: Path, header: NiftiHeader
-) -> tuple[tuple[float, float, float], tuple[float, float, float], np.ndarray]:
+def _own_geometry(path: Path, header: NiftiHeader) -> Geometry:
     plain = np.diag([*(abs(p) if p else 1.0 for p in header.pixdim[1:4]), 1.0])
     matrices = [m for m in (header.sform, header.qform) if m is not None] or [plain]
     refusal: InputError | None = None

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from .itk import open_reader, read_array
-from .names import PICTURE_SUFFIXES, suffix_of, visible_files
+from .names import DOUBLE_SUFFIXES, PICTURE_SUFFIXES, VOLUME_SUFFIXES, suffix_of, visible_files
 from .notes import SpacingAssumedWarning, warn
 from .tiff import imagej_counts, imagej_step, read_pages
 
@@ -76,6 +76,15 @@ def read_folder_of_pictures(folder: Path) -> tuple[np.ndarray, Spacing | None]:
     """
     files = [file for file in visible_files(folder) if suffix_of(file) in PICTURE_SUFFIXES]
     if not files:
+        volumes = [
+            file.name for file in visible_files(folder) if suffix_of(file) in (*VOLUME_SUFFIXES, *DOUBLE_SUFFIXES)
+        ]
+        if volumes:
+            raise InputError(
+                f"is a folder of {len(volumes)} volume file(s) ({', '.join(volumes[:3])}), one volume is needed",
+                file=folder,
+                mend="choose one of the files",
+            )
         raise InputError(
             "no image in this folder", file=folder, mend="choose a folder of DICOM files or of numbered slices"
         )
