@@ -1,0 +1,96 @@
+"""ONNX Runtime on the CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .base import memory_errors, require
+
+
+class OnnxRuntimeBackend:
+    """Runs an ONNX file with ONNX Runtime.
+
+    Parameters
+    ----------
+    model : path of a file that the static checks have passed, or its bytes.
+    device : "cpu" or "cuda:N".
+    threads : CPU threads for one operator; None lets ONNX Runtime use every physical core.
+    input_name, output_name : which of several; None for the only one.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(
+        self,
+        model: str | Path | bytes,
+        device: str = "cpu",
+        *,
+        threads: int | None = None,
+        precision: str = "float32",
+        input_name: str | None = None,
+        output_name: str | None = None,
+    ) -> None:
+        runtime = require("onnxruntime")
+        if precision != "float32":
+            raise InputError(f"ONNX Runtime runs a file in the precision it was exported in, not in {precision}",
+                             mend="use precision='float32', or the openvino or torch backend")
+        self.device = device
+        runtime.set_default_logger_severity(3)  # errors only: warnings about optimised-away nodes help nobody
+        options = session_options(runtime, threads)
+        providers: list[Any] = ["CPUExecutionProvider"]
+        if device.startswith("cuda"):
+            number = int(device.partition(":")[2] or 0)
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": number, "arena_extend_strategy": "kSameAsRequested"}))
+        source = model if isinstance(model, bytes) else str(model)
+        try:
+            with memory_errors(device):
+                self._session = runtime.InferenceSession(source, sess_options=options, providers=providers)
+        except Exception as error:
+            if not type(error).__module__.startswith("onnxruntime"):
+                raise
+            raise InputError(f"ONNX Runtime {runtime.__version__} cannot open this model ({_first_line(error)})",
+                             file=None if isinstance(model, bytes) else model,
+                             mend="export it again, for example with opset 18") from error
+        if device.startswith("cuda") and self._session.get_providers()[0] != "CUDAExecutionProvider":
+            # ONNX Runtime falls back to the CPU in silence where its CUDA libraries are missing.
+            raise InputError(f"ONNX Runtime cannot use {device}, its CUDA libraries do not load",
+                             mend="install onnxruntime-gpu with the CUDA version it names, or use device='cpu'")
+        self._input = input_name or self._session.get_inputs()[0].name
+        self._output = output_name or self._session.get_outputs()[0].name
+        self._half = self._session.get_inputs()[0].type == "tensor(float16)"
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """float32 (B, C, H, W) to float32 (B, K, H, W). Raises DeviceOutOfMemory, InputError."""
+        if self._session is None:
+            raise RuntimeError("the backend is closed")
+        x = np.ascontiguousarray(batch, dtype=np.float16 if self._half else np.float32)
+        try:
+            with memory_errors(self.device, batch.shape):
+                (y,) = self._session.run([self._output], {self._input: x})
+        except Exception as error:
+            if not type(error).__module__.startswith("onnxruntime"):
+                raise
+            raise InputError(f"the model cannot run on slices of shape {x.shape} ({_first_line(error)})",
+                             mend="check input.size and the channels in the card") from error
+        return np.ascontiguousarray(y, dtype=np.float32)
+
+    def close(self) -> None:
+        self._session = None
+
+
+def session_options(runtime: Any, threads: int | None) -> Any:
+    """Options measured on a 7.76 M-parameter U-Net at 320×320: peak memory matters more than 1 % of speed."""
+    options = runtime.SessionOptions()
+    options.enable_cpu_mem_arena = False  # the arena keeps every size it ever saw
+    options.inter_op_num_threads = 1
+    if threads is not None:
+        options.intra_op_num_threads = max(1, threads)
+    return options
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

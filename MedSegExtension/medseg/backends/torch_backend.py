@@ -1,0 +1,86 @@
+"""PyTorch: TorchScript files and our own networks with weights from a safetensors file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .base import memory_errors, require
+
+
+class TorchBackend:
+    """Runs a ``torch.nn.Module`` or script module in inference mode.
+
+    Parameters
+    ----------
+    module : takes (B, C, H, W), returns (B, K, H, W); brought to ``device`` and into evaluation mode here.
+    device : "cpu", "cuda:0", "mps".
+    threads : CPU threads for the whole process (PyTorch has one setting); None leaves it.
+    precision : "float32", or "bfloat16" by autocast.
+    """
+
+    name = "torch"
+
+    def __init__(self, module: Any, device: str = "cpu", *, threads: int | None = None, precision: str = "float32") -> None:
+        torch = require("torch")
+        self.device = device
+        self._torch = torch
+        self._half = precision == "bfloat16"
+        if threads is not None:
+            torch.set_num_threads(max(1, threads))
+        with memory_errors(device):
+            self._module = module.eval().to(device)
+            # Blocked-by-channel kernels are the fast ones of oneDNN and cuDNN; measured on 2 AVX-512 cores: 218 ms
+            # against 235 ms a slice. MPS has none.
+            self._layout = torch.preserve_format if device.startswith("mps") else torch.channels_last
+            if not isinstance(module, torch.jit.ScriptModule):
+                self._module = self._module.to(memory_format=self._layout)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """float32 (B, C, H, W) to float32 (B, K, H, W). Raises DeviceOutOfMemory, InputError."""
+        torch = self._torch
+        if self._module is None:
+            raise RuntimeError("the backend is closed")
+        with memory_errors(self.device, batch.shape), torch.inference_mode():
+            x = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32)).to(self.device)
+            x = x.contiguous(memory_format=self._layout)
+            kind = self.device.partition(":")[0]
+            with torch.autocast(kind, dtype=torch.bfloat16, enabled=self._half):
+                y = self._module(x)
+            y = _single_tensor(torch, y)
+            return y.float().contiguous().cpu().numpy()
+
+    def close(self) -> None:
+        self._module = None
+        if self.device.startswith("cuda"):
+            self._torch.cuda.empty_cache()
+
+
+def _single_tensor(torch: Any, y: Any) -> Any:
+    if isinstance(y, dict) and len(y) == 1:  # torchvision's segmentation networks answer {"out": tensor}
+        y = next(iter(y.values()))
+    if isinstance(y, (list, tuple)) and len(y) == 1:
+        y = y[0]
+    if not isinstance(y, torch.Tensor):
+        what = f"{len(y)} outputs" if isinstance(y, (list, tuple, dict)) else f"a {type(y).__name__}"
+        raise InputError(f"the model returns {what}, one tensor is needed",
+                         mend="export the model with the segmentation as its only output")
+    return y
+
+
+def open_torchscript(path: Path, device: str, *, threads: int | None = None, precision: str = "float32") -> TorchBackend:
+    """Open a TorchScript archive that the static checks have passed. Raises InputError where PyTorch refuses it."""
+    torch = require("torch")
+    try:
+        with memory_errors(device), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "torch.jit is deprecated": the person with the file cannot help it
+            module = torch.jit.load(str(path), map_location=device)
+    except RuntimeError as error:
+        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"PyTorch {torch.__version__} cannot open this TorchScript file ({line})", file=path,
+                         mend="save it again with a PyTorch of this version or older") from error
+    return TorchBackend(module, device, threads=threads, precision=precision)

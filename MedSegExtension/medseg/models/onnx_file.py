@@ -1,0 +1,171 @@
+"""ONNX files: static checks and what the graph tells, without onnx, onnxruntime or any execution."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import InputError
+from .onnx_graph import DATA_TYPES, Graph, Tensor, is_confined, read_graph
+from .onnx_shapes import ends_in, output_channels, reduction
+from .protobuf import WireError
+from .report import CARD_KEY, ModelReport, TensorInfo
+
+#: Operator sets whose meaning is published and that the runtimes carry themselves.
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+#: Operators of com.microsoft that call Python, load other files or hand compiled code to a driver.
+REFUSED_OPERATORS = ("PythonOp", "PythonOpGrad", "EPContext", "ATen", "Snpe", "TorchEmbedding", "ExternalOp", "YieldOp")
+
+#: A protobuf message cannot be longer; larger models keep their weights as external data.
+MAX_BYTES = 2**31 - 1
+_FLOATS = ("float32", "float16")
+
+
+def inspect_onnx(path: Path) -> ModelReport:
+    """The report of an ONNX file. Raises InputError where it is damaged or holds no usable graph."""
+    with mapped(path) as message:
+        try:
+            graph = read_graph(message)
+            _check_tensors(graph)
+        except (WireError, RecursionError) as error:
+            raise InputError(f"the ONNX file is damaged ({error})", file=path,
+                             mend="copy, download or export it again") from None
+        report = _report(path, graph)
+        graph.initializers.clear()
+        graph.tensors.clear()
+        graph.nodes.clear()
+    return report
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[memoryview]:
+    """The file as a read-only view that takes no memory; every view made from it must be gone at the end."""
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise InputError("the ONNX file is larger than 2 GiB, which ONNX does not allow", file=path,
+                         mend="export it again with external data")
+    with path.open("rb") as stream:
+        view = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    # Closed when the last view is collected; closing it here would fail while an exception still holds one.
+    yield memoryview(view)
+
+
+def _check_tensors(graph: Graph) -> None:
+    """Each stored tensor holds as many bytes as its shape says: none can ask for memory that its file does not have."""
+    if not graph.has_graph:
+        raise WireError("it holds no graph")
+    for tensor in graph.tensors:
+        if tensor.data_type not in DATA_TYPES:
+            raise WireError(f"tensor {tensor.name!r} has the unknown data type {tensor.data_type}")
+        width = DATA_TYPES[tensor.data_type][1]
+        if tensor.external is not None or not width:
+            continue
+        if tensor.raw is not None:
+            if len(tensor.raw) != tensor.elements * width:
+                raise WireError(f"tensor {tensor.name!r} of shape {list(tensor.dims)} has {len(tensor.raw)} bytes, "
+                                f"{tensor.elements * width} are needed")
+        elif tensor.elements > max(tensor.typed_bytes, 0):  # at least one byte an element in every encoding
+            raise WireError(f"tensor {tensor.name!r} of shape {list(tensor.dims)} has no values")
+
+
+def _report(path: Path, graph: Graph) -> ModelReport:
+    report = ModelReport(path=path, format="onnx", framework="ONNX")
+    producer = " ".join(part for part in (graph.producer, graph.producer_version) if part)
+    opset = graph.opsets.get("", graph.opsets.get("ai.onnx", 0))
+    report.version = f"opset {opset}, IR version {graph.ir_version}" + (f", written by {producer}" if producer else "")
+    report.details = {
+        "opsets": {domain or "ai.onnx": version for domain, version in graph.opsets.items()},
+        "ir_version": graph.ir_version, "producer": producer,
+        "operators": {op if not domain else f"{domain}::{op}": count
+                      for (domain, op), count in sorted(graph.operators.items())},
+        "metadata": sorted(graph.metadata),
+    }
+    report.card_text = graph.metadata.get(CARD_KEY)
+    report.unsafe = tuple(_unsafe(path.parent, graph))
+    # Files before IR version 4 list their weights among the inputs.
+    report.inputs = tuple(info for info in graph.inputs if info.name not in graph.initializers)
+    report.outputs = tuple(graph.outputs)
+    # Weights are what a network has learnt: floating point (or quantised) and more than a scalar constant.
+    report.parameters = sum(t.elements for t in graph.initializers.values() if t.dims
+                            and DATA_TYPES[t.data_type][0] not in ("int64", "int32", "bool", "string"))
+    _fill_shapes(report, graph)
+    if graph.has_training:
+        report.warnings.append("the file carries training information, which is not used")
+    return report
+
+
+def _unsafe(folder: Path, graph: Graph) -> Iterator[str]:
+    for domain, op in sorted(graph.operators):
+        if (domain, op) in graph.functions:
+            continue
+        if domain not in DOMAINS:
+            yield f"operator {op} of the domain {domain!r} needs a library that is not part of ONNX"
+        elif domain == "com.microsoft" and op in REFUSED_OPERATORS:
+            yield f"operator {op} can run code or read files"
+    external = [tensor for tensor in graph.tensors if tensor.external is not None]
+    for location in sorted({(tensor.external or {}).get("location", "") for tensor in external}):
+        reason = is_confined(location, folder)
+        if reason:
+            yield f"external data {location!r} {reason}"
+    yield from _missing_external(folder, external)
+
+
+def _missing_external(folder: Path, external: list[Tensor]) -> Iterator[str]:
+    seen = set()
+    for tensor in external:
+        entry = tensor.external or {}
+        location = entry.get("location", "")
+        if is_confined(location, folder) or location in seen:
+            continue
+        file = folder / location
+        if not file.is_file():
+            seen.add(location)
+            yield f"external data {location!r} is missing beside the model; keep the two files together"
+            continue
+        width = DATA_TYPES[tensor.data_type][1]
+        try:
+            offset = int(entry.get("offset", "0"))
+            length = int(entry.get("length", str(tensor.elements * width)))
+        except ValueError:
+            offset, length = -1, -1
+        if offset < 0 or length < 0 or offset + length > file.stat().st_size or (width and length != tensor.elements * width):
+            seen.add(location)
+            yield f"external data {location!r} is too short or does not fit tensor {tensor.name!r}"
+
+
+def _fill_shapes(report: ModelReport, graph: Graph) -> None:
+    images = [info for info in report.inputs if info.dtype in _FLOATS and (info.shape is None or len(info.shape) == 4)]
+    if len(images) != 1 or len(report.inputs) != 1:
+        names = ", ".join(f"{info.name} {info.dtype} {_shape(info)}" for info in report.inputs) or "none"
+        raise InputError(f"the model needs one input of shape (batch, channels, height, width) in float32 or float16; "
+                         f"it has: {names}", file=report.path, mend="export it with one image input")
+    shape = images[0].shape or (None,) * 4
+    batch, channels, height, width = (dim if isinstance(dim, int) else None for dim in shape)
+    report.fixed_batch, report.in_channels = batch, channels
+    if height is not None and width is not None:
+        report.fixed_size = (height, width)
+    elif height is not None or width is not None:
+        raise InputError(f"the model fixes only one side of its slices ({_shape(images[0])})", file=report.path,
+                         mend="export it with both sides fixed or both free")
+    if len(report.outputs) != 1:
+        names = ", ".join(info.name for info in report.outputs) or "none"
+        raise InputError(f"the model has {len(report.outputs)} outputs ({names}), one is needed", file=report.path,
+                         mend="export it with the segmentation as its only output")
+    out = report.outputs[0]
+    if out.shape is not None:
+        if len(out.shape) != 4:
+            raise InputError(f"the output {out.name} has the shape {_shape(out)}, not (batch, classes, height, width)",
+                             file=report.path, mend="this is no segmentation network, or export its logits instead")
+        if isinstance(out.shape[1], int):
+            report.out_channels = out.shape[1]
+    report.out_channels = report.out_channels or output_channels(graph)
+    report.multiple_of = reduction(graph)
+    report.ends_in = ends_in(graph)
+
+
+def _shape(info: TensorInfo) -> str:
+    if info.shape is None:
+        return "of unknown shape"
+    return "(" + ", ".join("?" if dim is None else str(dim) for dim in info.shape) + ")"

@@ -1,0 +1,118 @@
+"""`open_model`: static checks, card, backend."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..backends import PRECISIONS, Backend, Choice, choose_device
+from ..card import ModelCard
+from ..errors import InputError, UnsafeModelError
+from .card_lookup import find_card
+from .inspecting import static_report, use_card
+from .model import Model
+from .report import ModelReport
+
+
+def backends_for(format: str) -> tuple[str, ...]:
+    """The backends that run a format, fastest on this kind of processor first."""
+    if format == "onnx":
+        # OpenVINO's kernels are the fastest where they were made for the processor.
+        x86 = platform.machine().lower() in ("x86_64", "amd64")
+        return ("openvino", "onnxruntime") if x86 else ("onnxruntime", "openvino")
+    return ("torch",)
+
+
+def open_model(
+    path: str | Path,
+    *,
+    card: ModelCard | Mapping[str, Any] | str | Path | None = None,
+    backend: str | None = None,
+    device: str = "auto",
+    isolate: bool = False,
+    threads: int | None = None,
+    precision: str = "float32",
+) -> Model:
+    """Open a model file: TorchScript, ONNX, or a safetensors checkpoint whose card names the architecture.
+
+    The static checks of `inspect_model` always run first and refuse what could run code or exhaust the machine. Then the
+    framework loads the file, by default in this very process: with ``isolate=False`` a flaw in the framework's own
+    reader is not walled off. The worker (`medseg.client`) does the same in a process of its own with limits on memory
+    and time; use it for files from strangers.
+
+    Parameters
+    ----------
+    path : the model file; its format is told by content.
+    card : a card, a card's JSON data or a card file, in place of the one inside or beside the file.
+    backend : "torch", "onnxruntime" or "openvino"; None takes the fastest that is installed and runs this format.
+    device : "auto" (a GPU where one works, else the CPU), "cpu", "cuda", "cuda:1", "mps".
+    isolate : True is refused here: a model in another process is the worker's matter.
+    threads : CPU threads; None leaves it to the backend.
+    precision : "float32", or "bfloat16" where the backend can.
+
+    Raises
+    ------
+    InputError : damaged, not usable, or card and file contradict each other; the line says what and how to mend it.
+    UnsafeModelError : refused because it could run code or exhaust the machine.
+    MissingPackageError : the format's backend is not installed.
+    """
+    path = Path(path)
+    if isolate:
+        raise InputError("open_model(isolate=True) is not possible: a model opened here runs in this process", file=path,
+                         mend="use the worker (medseg.client), which opens it in a process with limits")
+    if precision not in PRECISIONS:
+        raise InputError(f"there is no precision {precision!r}", mend=f"use one of {', '.join(PRECISIONS)}")
+    report = static_report(path)
+    if report.unsafe:
+        more = f" (and {len(report.unsafe) - 1} more reasons)" if len(report.unsafe) > 1 else ""
+        raise UnsafeModelError(f"the model is refused: {report.unsafe[0]}{more}", file=path,
+                               mend="export it from its framework without this")
+    found, source = find_card(report, card)
+    if found is None and report.format == "safetensors":
+        raise InputError("a safetensors file needs a card that names the architecture its weights belong to", file=path,
+                         mend=f"put it beside the file as {path.name}.card.json")
+    if found is not None:
+        use_card(report, found)
+        report.card, report.card_source = found, source
+    choice = choose_device(device, _candidates(report, backend))
+    return Model(
+        path, report.format, card=found, draft=report.draft, missing=report.missing, choice=choice,
+        reopen=lambda c: _backend(report, c, threads, precision),
+        # What a TorchScript file tells about its channels is a guess, which must not refuse a batch.
+        in_channels=report.in_channels if report.format != "torchscript" else None if found is None else found.in_channels,
+        out_channels=report.out_channels if report.format != "torchscript" else None,
+        fixed_size=report.fixed_size, fixed_batch=report.fixed_batch, warnings=list(report.warnings),
+    )
+
+
+def _candidates(report: ModelReport, backend: str | None) -> tuple[str, ...]:
+    known = backends_for(report.format)
+    if backend is None:
+        return known
+    if backend not in known:
+        raise InputError(f"backend {backend!r} cannot run {report.format} files", file=report.path,
+                         mend=f"use {' or '.join(known)}, or convert the model")
+    return (backend,)
+
+
+def _backend(report: ModelReport, choice: Choice, threads: int | None, precision: str) -> Backend:
+    """The backend of ``choice`` with the model loaded; each framework is imported here and not before."""
+    path = report.path
+    if choice.backend == "onnxruntime":
+        from ..backends.onnxruntime_backend import OnnxRuntimeBackend
+
+        return OnnxRuntimeBackend(path, choice.device, threads=threads, precision=precision)
+    if choice.backend == "openvino":
+        from ..backends.openvino_backend import OpenVinoBackend
+
+        return OpenVinoBackend(path, choice.device, threads=threads, precision=precision)
+    from ..backends.torch_backend import TorchBackend, open_torchscript
+
+    if report.format == "torchscript":
+        return open_torchscript(path, choice.device, threads=threads, precision=precision)
+    from .safetensors_network import load_network
+
+    assert report.card is not None
+    return TorchBackend(load_network(path, report.card), choice.device, threads=threads, precision=precision)

@@ -1,0 +1,50 @@
+"""Networks by name: an allow-list, so that a card can never name code to import."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+
+from torch import nn
+
+from ..card import Architecture
+from ..errors import InputError
+from .unet2d import UNet2d
+from .unet2d_b import UNet2dB
+
+#: Every network a card may name.
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"unet2d": UNet2d, "unet2d-b": UNet2dB}
+
+#: Ready choices for training; the number of channels is filled in from the data.
+PRESETS: dict[str, Architecture] = {
+    "unet2d-small": Architecture("unet2d", {"widths": [16, 32, 64, 128]}),
+    "unet2d": Architecture("unet2d", {"widths": [16, 32, 64, 128, 256]}),
+    "unet2d-wide": Architecture("unet2d", {"widths": [32, 64, 128, 256, 512]}),
+    "unet2d-residual": Architecture("unet2d", {"widths": [16, 32, 64, 128, 256], "norm": "instance", "residual": True}),
+    "unet2d-b": Architecture("unet2d-b", {"depth": 4}),
+    "unet2d-b-deep": Architecture("unet2d-b", {"depth": 5}),
+}
+
+
+def build_network(architecture: Architecture) -> nn.Module:
+    """The network that ``architecture`` names, freshly initialised, in training mode.
+
+    Raises
+    ------
+    InputError : the name or an argument is not known (the nearest known one is suggested), or a value cannot be used.
+    """
+    name, arguments = architecture.name, dict(architecture.arguments)
+    if name not in ARCHITECTURES:
+        raise InputError(f"there is no architecture {name!r}", mend=_suggest(name, list(ARCHITECTURES)))
+    constructor = ARCHITECTURES[name]
+    known = list(inspect.signature(constructor).parameters)
+    for argument in arguments:
+        if argument not in known:
+            raise InputError(f"architecture {name} has no argument {argument!r}", mend=_suggest(argument, known))
+    return constructor(**arguments)
+
+
+def _suggest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return (f"did you mean {near[0]}? " if near else "") + f"known are {', '.join(known)}"
