@@ -40,7 +40,9 @@ def main(operations: Mapping[str, Operation] | None = None) -> int:
     from .server import Server
 
     if operations is None:
-        from .operations import OPERATIONS as operations
+        from .operations import OPERATIONS
+
+        operations = OPERATIONS
     Server(source, sink, arguments.folder, operations).run()
     return 0
 

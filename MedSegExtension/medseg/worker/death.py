@@ -7,10 +7,7 @@ import signal
 from collections.abc import Callable
 
 from ..errors import WorkerDied
-
-#: Import name -> name on the package index, where they differ.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow", "cv2": "opencv-python-headless",
-                 "yaml": "pyyaml"}
+from .messages import distribution
 
 KILLED = "the worker process was killed, most likely because memory ran out"
 OUT_OF_MEMORY = "close other programs, or use a smaller volume or a smaller model"
@@ -39,11 +36,10 @@ def explain(status: int | None, log: str, install: Callable[[str], str]) -> Work
     if crash:
         return WorkerDied(f"the worker process crashed ({crash})", mend=REPORT, log=log)
     if missing:
-        package = missing.partition(".")[0]
-        if package == "medseg":
+        if missing.partition(".")[0] == "medseg":
             return WorkerDied("the worker's Python does not find the engine", mend="install the extension again",
                               log=log)
-        name = DISTRIBUTIONS.get(package, package)
+        name = distribution(missing)
         return WorkerDied(f"the worker cannot start without the Python package {name}", mend=install(name), log=log)
     if "MemoryError" in log.rpartition("\n\n")[2]:
         return WorkerDied("the worker process ran out of memory", mend=OUT_OF_MEMORY, log=log)

@@ -17,6 +17,10 @@ from ..errors import Cancelled, MedSegError, WorkerDied
 
 PROTOCOL_VERSION = 1
 
+#: Import name -> name on the package index, where they differ.
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow", "cv2": "opencv-python-headless",
+                 "yaml": "pyyaml"}
+
 
 def encode(message: dict[str, Any]) -> bytes:
     """``message`` as one line; NaN and infinities become null, numpy scalars plain numbers."""
@@ -30,6 +34,12 @@ def decode(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) and isinstance(message.get("id"), int) else None
+
+
+def distribution(module: str) -> str:
+    """The name on the package index of what brings ``module``."""
+    package = module.partition(".")[0]
+    return DISTRIBUTIONS.get(package, package)
 
 
 def plain(data: Any) -> Any:
@@ -56,6 +66,10 @@ def error_to_message(error: BaseException) -> dict[str, Any]:
     if isinstance(error, MemoryError):
         return {"kind": "MedSegError", "what": "memory ran out", "file": None,
                 "mend": "close other programs, or use a smaller volume or a smaller model"}
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] != "medseg":
+        package = distribution(error.name)
+        return {"kind": "MissingPackageError", "what": f"the Python package {package} is not installed", "file": None,
+                "mend": f"pip install {package}"}
     text = " ".join(str(error).split()) or "no message"
     return {"kind": "MedSegError", "what": f"failure of our own: {type(error).__name__}: {text}", "file": None,
             "mend": "report it with the log of the worker"}

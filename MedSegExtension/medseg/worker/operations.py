@@ -24,10 +24,17 @@ def probe(payload: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def inspect(payload: dict[str, Any], context: Context) -> dict[str, Any]:
-    """``{"report": {...}}``: what ``medseg inspect`` prints of the model file ``payload["model"]``."""
-    from ..models import inspect_model
+    """``{"report": {...}}``: what ``medseg inspect`` prints of the model file ``payload["model"]``.
 
-    return {"report": inspect_model(_model_path(payload)).as_dict()}
+    With ``payload["load"]`` a backend also loads the file, here where that can hurt nobody, and its refusal is raised.
+    """
+    from ..models import inspect_model, open_model
+
+    path = _model_path(payload)
+    report = inspect_model(path)
+    if payload.get("load") and not report.card_error:
+        open_model(path, backend=payload.get("backend"), device=payload.get("device") or "cpu").close()
+    return {"report": report.as_dict()}
 
 
 def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -68,29 +75,27 @@ class WarmModel:
 
     def get(self, payload: dict[str, Any], context: Context) -> Model:
         """The model that ``payload`` asks for. Raises InputError, MissingPackageError."""
-        from ..card import ModelCard
         from ..models import open_model
 
         path = _model_path(payload)
-        device, backend, card = payload.get("device") or "auto", payload.get("backend") or "auto", payload.get("card")
+        device, backend, card = payload.get("device") or "auto", payload.get("backend"), payload.get("card")
         key = (path, tuple(_state(path)), device, backend, repr(card))
         if self._model is None or key != self._key:
             self.close()
             context.progress(Progress("open", 0, 1, 0.0))
-            given = None if card is None else ModelCard.from_dict(card)
-            self._model = open_model(path, device=device, backend=backend, card=given)
-            self._key, self._device = key, self._model.device
+            self._model = open_model(path, device=device, backend=backend, card=card)
+            self._key, self._device = key, self._model.choice.device
         return self._model
 
     def keep_if_unmoved(self) -> None:
         """Forget a model that a full device drove to the CPU: the next run may find room again."""
-        if self._model is not None and self._model.device != self._device:
+        if self._model is not None and self._model.choice.device != self._device:
             self.close()
 
     def close(self) -> None:
         """Forget the model and free what it holds."""
         if self._model is not None:
-            self._model.backend.close()
+            self._model.close()
         self._model = self._key = None
 
 

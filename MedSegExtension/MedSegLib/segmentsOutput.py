@@ -1,0 +1,217 @@
+"""Segments of the engine into a segmentation node: only our own segments, everything else as it was."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from medseg.errors import InputError
+
+#: Tags of segments we wrote: the model's name, the label's name in the card, and a digest of the voxels as written.
+MODEL_TAG = "MedSeg.Model"
+LABEL_TAG = "MedSeg.Label"
+DIGEST_TAG = "MedSeg.Digest"
+
+BINARY = "Binary labelmap"
+SURFACE = "Closed surface"
+SMOOTHING = "Smoothing factor"
+REFERENCE_GEOMETRY = "Reference image geometry"
+
+
+def checkSegmentationNode(segmentationNode, volumeNode) -> None:
+    """Raise InputError where segments of ``volumeNode`` cannot be written to ``segmentationNode`` (None: a new one)."""
+    if segmentationNode is None:
+        return
+    if not hasattr(segmentationNode, "IsA") or not segmentationNode.IsA("vtkMRMLSegmentationNode"):
+        raise InputError("the output is not a segmentation node", mend="choose a segmentation, or none for a new one")
+    segmentation = segmentationNode.GetSegmentation()
+    if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != BINARY:
+        raise InputError("the output segmentation is made of surfaces, not of voxels",
+                         mend="choose another segmentation, or make its binary labelmap the source in Segmentations")
+    voxelsToSegmentation(volumeNode, segmentationNode)
+
+
+def writeSegments(result, volumeNode, segmentationNode=None, smoothingFactor: float | None = None,
+                  show3D: bool = True):
+    """Write the segments of ``result`` (a `medseg.pipeline.Result` on the grid of ``volumeNode``) into the scene.
+
+    Without a segmentation node, makes one beside the volume: same parent transform, same place in the subject
+    hierarchy. In a given one, a segment that an earlier run of the same model wrote, and nobody changed since, is
+    replaced; all others stay as they are. ``smoothingFactor`` (0 to 1) and ``show3D`` are about the closed surface.
+
+    Returns the segmentation node and a dict from label name to segment id. Raises InputError.
+    """
+    checkSegmentationNode(segmentationNode, volumeNode)
+    isNew = segmentationNode is None
+    if isNew:
+        segmentationNode = _newSegmentationNode(volumeNode)
+    geometry = voxelsToSegmentation(volumeNode, segmentationNode)
+    wasModifying = segmentationNode.StartModify()
+    try:
+        if isNew or not segmentationNode.GetSegmentation().GetConversionParameter(REFERENCE_GEOMETRY):
+            segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
+        if smoothingFactor is not None:
+            segmentationNode.GetSegmentation().SetConversionParameter(SMOOTHING, str(float(smoothingFactor)))
+        ids = _writeLabels(result, segmentationNode, geometry)
+        if show3D:
+            _showSurface(segmentationNode, isNew)
+    finally:
+        segmentationNode.EndModify(wasModifying)
+    if isNew:
+        placeBeside(segmentationNode, volumeNode)
+    return segmentationNode, ids
+
+
+def voxelsToSegmentation(volumeNode, segmentationNode) -> vtk.vtkMatrix4x4:
+    """Matrix from voxels of the volume to the coordinates of the segmentation, so that both coincide in the world.
+
+    Raises InputError where the transforms of the two do not allow it.
+    """
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    source, target = volumeNode.GetParentTransformNode(), segmentationNode.GetParentTransformNode()
+    if source is target:
+        return matrix
+    for transformNode in (source, target):
+        if transformNode is not None and not transformNode.IsTransformToWorldLinear():
+            raise InputError("volume and output segmentation lie under different transforms, and one is not linear",
+                             mend="put both under the same transform, or choose no segmentation for a new one")
+    between = vtk.vtkMatrix4x4()
+    slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(source, target, between)
+    vtk.vtkMatrix4x4.Multiply4x4(between, matrix, matrix)
+    axes = slicer.util.arrayFromVTKMatrix(matrix)[:3, :3]
+    axes = axes / np.linalg.norm(axes, axis=0)
+    if np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3:
+        raise InputError("seen from the output segmentation the volume is sheared",
+                         mend="put both under the same transform, or choose no segmentation for a new one")
+    return matrix
+
+
+def _newSegmentationNode(volumeNode):
+    scene = volumeNode.GetScene()
+    name = scene.GenerateUniqueName(f"{volumeNode.GetName()} segmentation")
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
+    return node
+
+
+def _writeLabels(result, segmentationNode, geometry) -> dict[str, str]:
+    segmentation = segmentationNode.GetSegmentation()
+    image = orientedLabelmap(result.labels.array, geometry)
+    model = result.card.name
+    ids = {}
+    for info in result.segments:
+        segment = slicer.vtkSegment()
+        segment.SetName(info.name)
+        segment.SetNameAutoGenerated(False)
+        segment.SetColor(*info.color)
+        segment.SetColorAutoGenerated(False)
+        position, segmentId = _takeOut(segmentationNode, segment, model, info.name)
+        if info.terminology:
+            segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), info.terminology)
+        segment.SetTag(MODEL_TAG, model)
+        segment.SetTag(LABEL_TAG, info.name)
+        # What Slicer's DICOM SEG export writes about who drew the segment.
+        segment.SetTag("DICOM.SegmentAlgorithmType", "AUTOMATIC")
+        segment.SetTag("DICOM.SegmentAlgorithmName", f"{model} {result.card.version}".strip())
+        if image is not None and result.voxel_counts.get(info.value):
+            # All our segments share this one image (they never overlap); those of others stay in theirs.
+            segment.SetLabelValue(info.value)
+            segment.AddRepresentation(BINARY, image)
+        segmentId = segmentId or segmentation.GenerateUniqueSegmentID(info.name)
+        segmentation.AddSegment(segment, segmentId)
+        if position is not None:
+            segmentation.SetSegmentIndex(segmentId, position)
+        segment.SetTag(DIGEST_TAG, segmentDigest(segmentationNode, segmentId))
+        ids[info.name] = segmentId
+    return ids
+
+
+def _takeOut(segmentationNode, replacement, model: str, label: str) -> tuple[int | None, str]:
+    """Remove our unchanged segment of an earlier run; what a person called and coloured it goes to ``replacement``."""
+    segmentation = segmentationNode.GetSegmentation()
+    for position in range(segmentation.GetNumberOfSegments()):
+        segmentId = segmentation.GetNthSegmentID(position)
+        segment = segmentation.GetSegment(segmentId)
+        if (segmentTag(segment, MODEL_TAG), segmentTag(segment, LABEL_TAG)) != (model, label):
+            continue
+        if segmentTag(segment, DIGEST_TAG) != segmentDigest(segmentationNode, segmentId):
+            continue  # somebody corrected it by hand: it is theirs now
+        replacement.SetName(segment.GetName())
+        replacement.SetColor(*segment.GetColor())
+        segmentation.RemoveSegment(segmentId)
+        return position, segmentId
+    return None, ""
+
+
+def segmentTag(segment, name: str) -> str | None:
+    """The value of a segment's tag, or None."""
+    value = vtk.reference("")
+    return str(value) if segment.GetTag(name, value) else None
+
+
+def segmentDigest(segmentationNode, segmentId: str) -> str:
+    """A digest of which voxels a segment has, whatever margins its image has."""
+    image = slicer.vtkOrientedImageData()
+    segmentationNode.GetBinaryLabelmapRepresentation(segmentId, image)
+    extent = [0, -1, 0, -1, 0, -1]
+    resample = slicer.vtkOrientedImageDataResample
+    if image.GetNumberOfPoints() == 0 or not resample.CalculateEffectiveExtent(image, extent):
+        return "empty"
+    first = image.GetExtent()
+    inside = tuple(slice(extent[2 * axis] - first[2 * axis], extent[2 * axis + 1] - first[2 * axis] + 1)
+                   for axis in (2, 1, 0))
+    voxels = np.packbits(imageArray(image)[inside] != 0)
+    return hashlib.sha256(repr(tuple(extent)).encode() + voxels.tobytes()).hexdigest()
+
+
+def imageArray(image) -> np.ndarray:
+    """(k, j, i) view of the voxels of an image."""
+    i, j, k = image.GetDimensions()
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(k, j, i)
+
+
+def orientedLabelmap(labels: np.ndarray, geometry: vtk.vtkMatrix4x4):
+    """The part of ``labels`` (k, j, i) that holds anything, as vtkOrientedImageData; None where all is 0."""
+    ranges = []
+    for axis in range(3):
+        used = np.flatnonzero(labels.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not used.size:
+            return None
+        ranges.append((int(used[0]), int(used[-1])))
+    part = np.ascontiguousarray(labels[tuple(slice(low, high + 1) for low, high in ranges)])
+    image = slicer.vtkOrientedImageData()
+    (k0, k1), (j0, j1), (i0, i1) = ranges
+    image.SetExtent(i0, i1, j0, j1, k0, k1)
+    image.GetPointData().SetScalars(numpy_to_vtk(part.ravel(), deep=True))
+    image.SetGeometryFromImageToWorldMatrix(geometry)
+    return image
+
+
+def _showSurface(segmentationNode, isNew: bool) -> None:
+    segmentationNode.CreateClosedSurfaceRepresentation()
+    displayNode = segmentationNode.GetDisplayNode()
+    if isNew and displayNode is not None:
+        displayNode.SetPreferredDisplayRepresentationName3D(SURFACE)
+        displayNode.SetVisibility3D(True)
+
+
+def placeBeside(segmentationNode, volumeNode) -> None:
+    """Put the segmentation under the study (or folder) of the volume in the subject hierarchy."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(volumeNode.GetScene())
+    if hierarchy is None:
+        return
+    volumeItem = hierarchy.GetItemByDataNode(volumeNode)
+    if not volumeItem:
+        return
+    parent = hierarchy.GetItemParent(volumeItem)
+    item = hierarchy.GetItemByDataNode(segmentationNode)
+    if item:
+        hierarchy.SetItemParent(item, parent)
+    else:
+        hierarchy.CreateItem(parent, segmentationNode)
