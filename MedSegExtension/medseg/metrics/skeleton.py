@@ -60,8 +60,10 @@ def skeletonise(mask: np.ndarray) -> np.ndarray:
     face_offsets = np.concatenate([-strides[long], strides[long]])
 
     here = np.flatnonzero(alive)
-    border = here[~np.all(alive[here[:, None] + face_offsets], axis=1)]
-    while border.size:
+    at_border = np.zeros(alive.size, dtype=bool)
+    at_border[here] = ~np.all(alive[here[:, None] + face_offsets], axis=1)
+    while True:
+        border = np.flatnonzero(at_border)
         deleted = []
         parity = _parity(border, shape)
         for face in face_offsets:
@@ -73,13 +75,13 @@ def skeletonise(mask: np.ndarray) -> np.ndarray:
                 chosen = chosen[_judge(alive, chosen, offsets) >= _SIMPLE_END]
                 alive[chosen] = 0
                 deleted.append(chosen)
-        gone = np.concatenate(deleted)
+        gone = np.concatenate(deleted) if deleted else border[:0]
         if not gone.size:
             break
         # Only voxels that were at the border, or have just come to lie there, can go in the next sweep.
         bared = (gone[:, None] + face_offsets).ravel()
-        border = np.union1d(border, bared)
-        border = border[alive[border] == 1]
+        at_border[bared] = alive[bared]
+        at_border[gone] = False
     skeleton[box] = alive.reshape(shape)[1:-1, 1:-1, 1:-1].astype(bool)
     return skeleton
 

@@ -57,7 +57,7 @@ class SurfaceDistances:
         """Normalised surface Dice: the share of both surfaces that lies within ``tolerance_mm`` of the other."""
         limit = tolerance_mm + ROUNDING_MM
         within = np.count_nonzero(self.from_prediction <= limit) + np.count_nonzero(self.from_reference <= limit)
-        return within / (self.from_prediction.size + self.from_reference.size)
+        return int(within) / (self.from_prediction.size + self.from_reference.size)
 
     def normalised_dice_1voxel(self) -> float:
         """Normalised surface Dice within one voxel: the same voxel or a face neighbour, whatever the spacing."""
