@@ -55,20 +55,38 @@ class DicomSeries:
         self.uid = generate_uid(entropy_srcs=[folder.name, "series"])
         folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, array: np.ndarray, heights: list[float] | None = None, *, direction: np.ndarray | None = None,
-              spacing: tuple[float, float] = (0.8, 1.2), origin: tuple[float, float, float] = (-10.0, 20.0, 5.0),
-              names: list[str] | None = None, **fields: object) -> Path:
+    def write(
+        self,
+        array: np.ndarray,
+        heights: list[float] | None = None,
+        *,
+        direction: np.ndarray | None = None,
+        spacing: tuple[float, float] = (0.8, 1.2),
+        origin: tuple[float, float, float] = (-10.0, 20.0, 5.0),
+        names: list[str] | None = None,
+        **fields: object,
+    ) -> Path:
         """One file for each slice of a (k, j, i) array at ``heights`` mm along the normal; shuffled instance numbers."""
         direction = np.eye(3) if direction is None else direction
         heights = [2.5 * k for k in range(len(array))] if heights is None else heights
         for k, (slice_, height) in enumerate(zip(array, heights, strict=True)):
             position = np.asarray(origin) + direction[:, 2] * height
             name = names[k] if names else f"IM{(k * 7) % 97:04d}.dcm"
-            self.write_slice(slice_, self.folder / name, position, direction, spacing, instance=len(array) - k, **fields)
+            self.write_slice(
+                slice_, self.folder / name, position, direction, spacing, instance=len(array) - k, **fields
+            )
         return self.folder
 
-    def write_slice(self, pixels: np.ndarray, path: Path, position: np.ndarray | None, direction: np.ndarray,
-                    spacing: tuple[float, float] = (0.8, 1.2), instance: int = 1, **fields: object) -> Path:
+    def write_slice(
+        self,
+        pixels: np.ndarray,
+        path: Path,
+        position: np.ndarray | None,
+        direction: np.ndarray,
+        spacing: tuple[float, float] = (0.8, 1.2),
+        instance: int = 1,
+        **fields: object,
+    ) -> Path:
         """One file. ``spacing`` is (i, j) mm; ``fields`` override or, when None, remove DICOM attributes by keyword."""
         from pydicom.dataset import FileDataset, FileMetaDataset
         from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid

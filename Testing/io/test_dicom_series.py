@@ -70,7 +70,9 @@ class TestTwoSeries:
 
     def test_are_listed_by_number(self, folder, dicom, another_dicom):
         assert [(s.uid, s.number, s.description, s.modality, s.slice_count) for s in list_series(folder)] == [
-            (dicom.uid, 4, "T2 HASTE cor", "MR", 5), (another_dicom.uid, 11, "MRCP 3D", "MR", 3)]
+            (dicom.uid, 4, "T2 HASTE cor", "MR", 5),
+            (another_dicom.uid, 11, "MRCP 3D", "MR", 3),
+        ]
 
     def test_are_refused_with_the_list_when_none_is_chosen(self, folder, dicom, another_dicom):
         with pytest.raises(InputError, match="2 series") as caught:
@@ -118,8 +120,9 @@ def test_gantry_tilt_is_refused_with_its_angle(dicom):
 def test_several_orientations_sizes_or_pixel_spacings_are_refused(dicom):
     dicom.write(voxels())
     for fields, words in (({"direction": ROTATED}, "orientations"), ({"spacing": (2.0, 2.0)}, "pixel spacings")):
-        odd = dicom.write_slice(voxels()[0], dicom.folder / "odd", np.array([0, 0, 12.5]),
-                                **{"direction": np.eye(3), **fields})
+        odd = dicom.write_slice(
+            voxels()[0], dicom.folder / "odd", np.array([0, 0, 12.5]), **{"direction": np.eye(3), **fields}
+        )
         with pytest.raises(InputError, match=words):
             read_volume(dicom.folder)
         odd.unlink()
@@ -129,16 +132,23 @@ def test_several_orientations_sizes_or_pixel_spacings_are_refused(dicom):
 
 
 def test_multi_frame_is_refused(dicom):
-    file = dicom.write_slice(voxels()[0], dicom.folder / "enhanced.dcm", np.zeros(3), np.eye(3), NumberOfFrames=5,
-                             PixelData=voxels().tobytes())
+    file = dicom.write_slice(
+        voxels()[0],
+        dicom.folder / "enhanced.dcm",
+        np.zeros(3),
+        np.eye(3),
+        NumberOfFrames=5,
+        PixelData=voxels().tobytes(),
+    )
     for path in (file, dicom.folder):
         with pytest.raises(InputError, match="multi-frame DICOM file of 5 frames"):
             read_volume(path)
 
 
 def test_one_file_is_a_volume_of_one_slice(dicom):
-    file = dicom.write_slice(voxels()[0], dicom.folder / "no suffix", np.array([1.0, 2.0, 3.0]), ROTATED,
-                             SliceThickness=4.5)
+    file = dicom.write_slice(
+        voxels()[0], dicom.folder / "no suffix", np.array([1.0, 2.0, 3.0]), ROTATED, SliceThickness=4.5
+    )
     volume = read_volume(file)
     assert volume.array.shape == (1, 6, 8)
     assert volume.spacing == pytest.approx((0.8, 1.2, 4.5))
@@ -167,8 +177,7 @@ def test_other_files_in_the_folder_are_passed_over(dicom):
     (folder / "readme.txt").write_text("not an image")
     (folder / ".hidden.dcm").write_bytes(b"")
     (folder / "preview.png").write_bytes(b"\x89PNG")
-    dicom.write_slice(voxels()[0], folder / "report.dcm", None, np.eye(3),
-                      SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11")
+    dicom.write_slice(voxels()[0], folder / "report.dcm", None, np.eye(3), SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_volume(folder).array.shape == (5, 6, 8)
@@ -185,8 +194,13 @@ def test_colour_dicom_is_refused_or_split(dicom):
 
 
 def test_reversed_greys_are_turned_right_and_it_is_told(dicom):
-    file = dicom.write_slice(voxels()[0].astype(np.uint8), dicom.folder / "cr.dcm", np.zeros(3), np.eye(3),
-                             PhotometricInterpretation="MONOCHROME1")
+    file = dicom.write_slice(
+        voxels()[0].astype(np.uint8),
+        dicom.folder / "cr.dcm",
+        np.zeros(3),
+        np.eye(3),
+        PhotometricInterpretation="MONOCHROME1",
+    )
     with pytest.warns(MedSegWarning, match="MONOCHROME1"):
         assert np.array_equal(read_volume(file).array[0], 255 - voxels()[0])
 

@@ -139,17 +139,27 @@ class TestImageJ:
 
     def test_spacing_of_a_stack_is_used(self, tmp_path):
         stack = np.stack([grey(n) for n in range(4)])
-        self.tifffile.imwrite(tmp_path / "s.tif", stack, imagej=True, resolution=(2.0, 2.0), resolutionunit="CENTIMETER",
-                              metadata={"spacing": 3.0, "unit": "mm", "axes": "ZYX"})
+        self.tifffile.imwrite(
+            tmp_path / "s.tif",
+            stack,
+            imagej=True,
+            resolution=(2.0, 2.0),
+            resolutionunit="CENTIMETER",
+            metadata={"spacing": 3.0, "unit": "mm", "axes": "ZYX"},
+        )
         volume = read_volume(tmp_path / "s.tif")
         assert np.array_equal(volume.array, stack)
         assert volume.spacing[2] == 3.0
 
     def test_hyperstacks_are_refused(self, tmp_path):
-        self.tifffile.imwrite(tmp_path / "t.tif", np.zeros((3, 4, 6, 8), np.uint8), imagej=True, metadata={"axes": "TZYX"})
+        self.tifffile.imwrite(
+            tmp_path / "t.tif", np.zeros((3, 4, 6, 8), np.uint8), imagej=True, metadata={"axes": "TZYX"}
+        )
         with pytest.raises(InputError, match="3 time points"):
             read_volume(tmp_path / "t.tif")
-        self.tifffile.imwrite(tmp_path / "c.tif", np.zeros((4, 2, 6, 8), np.uint8), imagej=True, metadata={"axes": "ZCYX"})
+        self.tifffile.imwrite(
+            tmp_path / "c.tif", np.zeros((4, 2, 6, 8), np.uint8), imagej=True, metadata={"axes": "ZCYX"}
+        )
         with pytest.raises(InputError, match="2 channels"):
             read_volume(tmp_path / "c.tif")
 

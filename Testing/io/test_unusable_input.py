@@ -111,7 +111,9 @@ def test_a_missing_file(tmp_path):
 
 def test_a_missing_voxel_file(noise, tmp_path):
     for name, lost in (("v.mhd", "v.zraw"), ("w.nhdr", "w.raw.gz"), ("x.hdr", "x.img")):
-        sitk.WriteImage(sitk.GetImageFromArray(noise.array), str(tmp_path / name), useCompression=not name.startswith("x"))
+        sitk.WriteImage(
+            sitk.GetImageFromArray(noise.array), str(tmp_path / name), useCompression=not name.startswith("x")
+        )
         (tmp_path / lost).unlink()
         assert f"{lost} is missing" in refused(tmp_path / name).what
 
@@ -141,7 +143,9 @@ def test_a_folder_of_volumes(noise, tmp_path):
     assert "case1.nii.gz" in refused(tmp_path).line()
 
 
-@pytest.mark.skipif(sys.platform == "win32" or getattr(os, "geteuid", lambda: 1)() == 0, reason="root may read everything")
+@pytest.mark.skipif(
+    sys.platform == "win32" or getattr(os, "geteuid", lambda: 1)() == 0, reason="root may read everything"
+)
 def test_a_file_that_may_not_be_read(noise, tmp_path):
     write_volume(noise, tmp_path / "v.nii.gz")
     (tmp_path / "v.nii.gz").chmod(0)
@@ -181,8 +185,13 @@ def test_memory_stays_near_two_copies(tmp_path):
         "write_volume(volume, sys.argv[2]); print(read, peak() - start)\n"
     )
     for suffix in (".nii.gz", ".nrrd", ".mha"):
-        done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "v.nii.gz"), str(tmp_path / f"w{suffix}")],
-                              capture_output=True, text=True, check=True, timeout=120)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "v.nii.gz"), str(tmp_path / f"w{suffix}")],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
         read, written = (float(word) for word in done.stdout.split())
         assert read < 1.3 * 48
         assert written < 2.6 * 48, suffix

@@ -77,8 +77,18 @@ def test_every_axis_order_and_flip_lies_at_the_same_place(tmp_path):
         assert np.allclose(back.direction, direction)
 
 
-def nifti_bytes(shape=(4, 5, 6), sform=None, qform_code=0, quaternion=(0, 0, 0, 0, 0, 0), slope=0.0, intercept=0.0,
-                order="<", code=4, units=2, dims=None):
+def nifti_bytes(
+    shape=(4, 5, 6),
+    sform=None,
+    qform_code=0,
+    quaternion=(0, 0, 0, 0, 0, 0),
+    slope=0.0,
+    intercept=0.0,
+    order="<",
+    code=4,
+    units=2,
+    dims=None,
+):
     """A NIfTI-1 file by the format's own table; voxels count up."""
     header = bytearray(352)
     dims = dims or (3, *shape, 1, 1, 1, 1)

@@ -5,8 +5,6 @@ Only what is needed for the grid is taken from the headers; patient names and id
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..volume import Volume
 from .itk import open_reader, read_array
-from .names import is_dicom, natural_key
+from .names import is_dicom, walk_files
 from .notes import warn
 from .series_grid import SliceHeader, series_grid
 
@@ -91,25 +89,12 @@ def read_dicom(path: Path, series: str | None = None) -> tuple[np.ndarray, Volum
     return _assemble(path, groups[chosen.uid])
 
 
-def holds_dicom(folder: Path) -> bool:
-    """Whether any file below ``folder`` is DICOM."""
-    return any(is_dicom(file) for file in _walk(folder))
-
-
-def _walk(folder: Path) -> Iterable[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted((f for f in folders if not f.startswith(".")), key=natural_key)
-        for name in sorted(files, key=natural_key):
-            if not name.startswith("."):
-                yield Path(root) / name
-
-
 def _scan(folder: Path) -> tuple[dict[str, list[SliceHeader]], list[Path]]:
     if not folder.is_dir():
         raise InputError("there is no such folder", file=folder, mend="check the path")
     groups: dict[str, list[SliceHeader]] = {}
     damaged: list[Path] = []
-    for file in _walk(folder):
+    for file in walk_files(folder):
         if not is_dicom(file) or _is_no_image(file):
             continue
         try:

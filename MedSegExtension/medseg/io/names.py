@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError
@@ -85,11 +87,25 @@ def visible_files(folder: Path) -> list[Path]:
     return sorted(found, key=natural_key)
 
 
+def walk_files(folder: Path) -> Iterator[Path]:
+    """All files below a folder in natural order, without hidden files and folders."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
+        for name in sorted(files, key=natural_key):
+            if not name.startswith("."):
+                yield Path(root) / name
+
+
+def holds_dicom(folder: Path) -> bool:
+    """Whether any file below ``folder`` is DICOM."""
+    return any(is_dicom(file) for file in walk_files(folder))
+
+
 def find_cases(folder: str | Path) -> list[Path]:
     """The cases of a folder, in natural order: volume files, pictures, and subfolders that hold DICOM files.
 
-    A subfolder counts when one of its files is DICOM; its own subfolders are not searched. Loose DICOM files in
-    ``folder`` itself are one case each series cannot be told apart by name, so the folder itself is returned for them.
+    A subfolder is one case when DICOM lies anywhere below it; other subfolders are passed over. DICOM files in
+    ``folder`` itself are one case, ``folder``.
 
     Raises
     ------
@@ -104,7 +120,7 @@ def find_cases(folder: str | Path) -> list[Path]:
     loose_dicom = False
     for entry in sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key):
         if entry.is_dir():
-            if any(is_dicom(file) for file in visible_files(entry)):
+            if holds_dicom(entry):
                 cases.append(entry)
         elif suffix_of(entry) in DICOM_SUFFIXES or (
             suffix_of(entry) not in (*VOLUME_SUFFIXES, *PICTURE_SUFFIXES, ".seg.nrrd") and is_dicom(entry)

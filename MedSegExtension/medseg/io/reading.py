@@ -12,10 +12,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..volume import Volume
-from .dicom import holds_dicom, read_dicom
+from .dicom import read_dicom
 from .geometry import orthonormal
 from .itk import open_reader, read_array
-from .names import DICOM_SUFFIXES, PICTURE_SUFFIXES, case_name, is_dicom, suffix_of
+from .names import DICOM_SUFFIXES, PICTURE_SUFFIXES, case_name, holds_dicom, is_dicom, suffix_of
 from .nifti import NiftiHeader, read_geometry, read_header, read_voxels
 from .pictures import note_assumed_spacing, read_folder_of_pictures, read_picture, to_grey
 
