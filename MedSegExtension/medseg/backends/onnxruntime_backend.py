@@ -44,7 +44,8 @@ class OnnxRuntimeBackend:
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.startswith("cuda"):
             number = int(device.partition(":")[2] or 0)
-            providers.insert(0, ("CUDAExecutionProvider", {"device_id": number, "arena_extend_strategy": "kSameAsRequested"}))
+            settings = {"device_id": number, "arena_extend_strategy": "kSameAsRequested"}
+            providers.insert(0, ("CUDAExecutionProvider", settings))
         source = model if isinstance(model, bytes) else str(model)
         try:
             with memory_errors(device):

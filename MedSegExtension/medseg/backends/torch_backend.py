@@ -25,7 +25,9 @@ class TorchBackend:
 
     name = "torch"
 
-    def __init__(self, module: Any, device: str = "cpu", *, threads: int | None = None, precision: str = "float32") -> None:
+    def __init__(
+        self, module: Any, device: str = "cpu", *, threads: int | None = None, precision: str = "float32"
+    ) -> None:
         torch = require("torch")
         self.device = device
         self._torch = torch
@@ -72,7 +74,9 @@ def _single_tensor(torch: Any, y: Any) -> Any:
     return y
 
 
-def open_torchscript(path: Path, device: str, *, threads: int | None = None, precision: str = "float32") -> TorchBackend:
+def open_torchscript(
+    path: Path, device: str, *, threads: int | None = None, precision: str = "float32"
+) -> TorchBackend:
     """Open a TorchScript archive that the static checks have passed. Raises InputError where PyTorch refuses it."""
     torch = require("torch")
     try:

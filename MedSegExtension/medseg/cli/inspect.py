@@ -11,7 +11,7 @@ from ..errors import UnsafeModelError
 from ..models import ModelReport, TensorInfo, inspect_model
 from .common import JsonOption, output, print_json
 
-_FORMATS = {"onnx": "ONNX", "torchscript": "TorchScript", "safetensors": "safetensors checkpoint"}
+_FORMATS = {"onnx": "", "torchscript": "TorchScript", "safetensors": "safetensors checkpoint"}
 
 
 def inspect(
@@ -32,7 +32,8 @@ def inspect(
 
 def describe(report: ModelReport) -> list[str]:
     """The report as lines of text."""
-    lines = [f"{report.path.name}: {_FORMATS.get(report.format, report.format)}, {report.framework}, {report.version}".rstrip(", ")]
+    kind = (_FORMATS.get(report.format, report.format), report.framework, report.version)
+    lines = [f"{report.path.name}: {', '.join(part for part in kind if part)}"]
     if report.parameters is not None:
         lines.append(f"  parameters   {report.parameters:,}")
     lines += [f"  input        {_tensor(info)}" for info in report.inputs]
@@ -49,7 +50,9 @@ def describe(report: ModelReport) -> list[str]:
 
 
 def _tensor(info: TensorInfo) -> str:
-    shape = "unknown shape" if info.shape is None else " × ".join("any" if not isinstance(dim, int) else str(dim) for dim in info.shape)
+    if info.shape is None:
+        return f"{info.name}: shape not said, {info.dtype}"
+    shape = " × ".join(str(dim) if isinstance(dim, int) else "any" for dim in info.shape)
     return f"{info.name}: {shape} (batch × channels × height × width), {info.dtype}"
 
 
@@ -63,12 +66,15 @@ def _card(report: ModelReport) -> list[str]:
         return [*lines, f"  missing      {', '.join(report.missing)}",
                 f"               write them into {report.path.name}.card.json beside the file"]
     labels = ", ".join(f"{label.value} {label.name}" for label in card.output.labels)
-    lines = [f"  card         {card.name}" + (f" {card.version}" if card.version else "") + f" ({report.card_source})",
-             f"  trained on   {' '.join(part for part in (card.modality, card.contrast, card.body_region) if part) or 'not said'}"
-             + (", synthetic cases only" if card.synthetic else ""),
-             f"  slices       {card.plane}" + (f", orientation {card.orientation}" if card.orientation else "")
-             + f", {card.input.size.mode}, intensities {card.input.normalisation.kind} over the {card.input.normalisation.scope}",
-             f"  labels       {labels} ({card.output.activation})"]
+    trained_on = " ".join(part for part in (card.modality, card.contrast, card.body_region) if part) or "not said"
+    normalisation = card.input.normalisation
+    lines = [
+        f"  card         {card.name}" + (f" {card.version}" if card.version else "") + f" ({report.card_source})",
+        f"  trained on   {trained_on}" + (", synthetic cases only" if card.synthetic else ""),
+        f"  slices       {card.plane}" + (f", orientation {card.orientation}" if card.orientation else "")
+        + f", {card.input.size.mode}, intensities {normalisation.kind} over the {normalisation.scope}",
+        f"  labels       {labels} ({card.output.activation})",
+    ]
     if card.intended_use:
         lines.append(f"  intended use {card.intended_use}")
     if card.licence:

@@ -79,8 +79,8 @@ def _detect_zip(path: Path) -> Format:
         raise InputError("this is an exported program (.pt2), which cannot be opened yet", file=path,
                          mend="export the model to ONNX")
     if "data.pkl" in leaves:
-        raise UnsafeModelError("this is a pickled PyTorch file (state dict or whole module), which can run code when it is read",
-                               file=path, mend=_RESAVE)
+        raise UnsafeModelError("this is a pickled PyTorch file (state dict or whole module), which can run code when "
+                               "it is read", file=path, mend=_RESAVE)
     if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
         raise InputError("this is a .keras file, which cannot be opened yet", file=path, mend="convert it to ONNX")
     raise InputError("this archive holds no model of a known format", file=path, mend=f"give one of: {_SUPPORTED}")

@@ -65,7 +65,7 @@ def _copy_field(stream: BinaryIO, number: int, kind: int, value: Any) -> None:
 def _key(value: Any) -> str:
     for number, kind, content in fields(value):
         if number == 1 and kind == BYTES:
-            return bytes(content).decode("utf-8", "replace")  # type: ignore[arg-type]
+            return bytes(content).decode("utf-8", "replace")
     return ""
 
 

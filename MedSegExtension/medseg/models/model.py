@@ -93,14 +93,16 @@ class Model:
             raise InputError(f"the model takes {self.in_channels} input channels, the batch has {batch.shape[1]}",
                              file=self.path, mend="correct input.channels or input.context in the card")
         if self.fixed_size is not None and batch.shape[2:] != self.fixed_size:
-            raise InputError(f"the model takes slices of {self.fixed_size[0]} × {self.fixed_size[1]} only, the batch has "
-                             f"{batch.shape[2]} × {batch.shape[3]}", file=self.path,
+            height, width = self.fixed_size
+            raise InputError(f"the model takes slices of {height} × {width} only, the batch has {batch.shape[2]} × "
+                             f"{batch.shape[3]}", file=self.path,
                              mend="set input.size in the card to mode resize or pad_or_crop with that height and width")
 
     def _checked_output(self, batch: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         if outputs.ndim != 4 or outputs.shape[0] != batch.shape[0] or outputs.shape[2:] != batch.shape[2:]:
-            raise InputError(f"the model answers {outputs.shape} to a batch of {batch.shape}; a segmentation of the same size "
-                             "is needed", file=self.path, mend="this is no segmentation network, or input.size is wrong")
+            raise InputError(f"the model answers {outputs.shape} to a batch of {batch.shape}; a segmentation of the "
+                             "same size is needed", file=self.path,
+                             mend="give a segmentation network, and correct input.size in the card")
         if self.card is not None and outputs.shape[1] < self.card.out_channels:
             raise InputError(f"the card's labels need {self.card.out_channels} output channels, the model gives "
                              f"{outputs.shape[1]}", file=self.path,

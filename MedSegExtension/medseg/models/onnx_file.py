@@ -130,7 +130,8 @@ def _missing_external(folder: Path, external: list[Tensor]) -> Iterator[str]:
             length = int(entry.get("length", str(tensor.elements * width)))
         except ValueError:
             offset, length = -1, -1
-        if offset < 0 or length < 0 or offset + length > file.stat().st_size or (width and length != tensor.elements * width):
+        inside = min(offset, length) >= 0 and offset + length <= file.stat().st_size
+        if not inside or (width and length != tensor.elements * width):
             seen.add(location)
             yield f"external data {location!r} is too short or does not fit tensor {tensor.name!r}"
 

@@ -165,7 +165,9 @@ def _node(message: memoryview, graph: Graph, depth: int) -> Node:
 
 
 def _attribute(message: memoryview, node: Node, graph: Graph, depth: int) -> None:
-    name, content, numbers = "", None, []
+    name = ""
+    content: int | str | Tensor | None = None
+    numbers: list[int] = []
     for number, kind, value in fields(message):
         if number == 1:
             name = text(value, kind)

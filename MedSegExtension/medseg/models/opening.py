@@ -37,8 +37,8 @@ def open_model(
 ) -> Model:
     """Open a model file: TorchScript, ONNX, or a safetensors checkpoint whose card names the architecture.
 
-    The static checks of `inspect_model` always run first and refuse what could run code or exhaust the machine. Then the
-    framework loads the file, by default in this very process: with ``isolate=False`` a flaw in the framework's own
+    The static checks of `inspect_model` always run first and refuse what could run code or exhaust the machine. Then
+    the framework loads the file, by default in this very process: with ``isolate=False`` a flaw in the framework's own
     reader is not walled off. The worker (`medseg.client`) does the same in a process of its own with limits on memory
     and time; use it for files from strangers.
 
@@ -60,8 +60,8 @@ def open_model(
     """
     path = Path(path)
     if isolate:
-        raise InputError("open_model(isolate=True) is not possible: a model opened here runs in this process", file=path,
-                         mend="use the worker (medseg.client), which opens it in a process with limits")
+        raise InputError("open_model(isolate=True) is not possible: a model opened here runs in this process",
+                         file=path, mend="use the worker (medseg.client), which opens it in a process with limits")
     if precision not in PRECISIONS:
         raise InputError(f"there is no precision {precision!r}", mend=f"use one of {', '.join(PRECISIONS)}")
     report = static_report(path)
@@ -77,12 +77,14 @@ def open_model(
         use_card(report, found)
         report.card, report.card_source = found, source
     choice = choose_device(device, _candidates(report, backend))
+    in_channels, out_channels = report.in_channels, report.out_channels
+    if report.format == "torchscript":
+        # What such a file tells about its channels is a guess, which must not refuse a batch.
+        in_channels, out_channels = None if found is None else found.in_channels, None
     return Model(
         path, report.format, card=found, draft=report.draft, missing=report.missing, choice=choice,
         reopen=lambda c: _backend(report, c, threads, precision),
-        # What a TorchScript file tells about its channels is a guess, which must not refuse a batch.
-        in_channels=report.in_channels if report.format != "torchscript" else None if found is None else found.in_channels,
-        out_channels=report.out_channels if report.format != "torchscript" else None,
+        in_channels=in_channels, out_channels=out_channels,
         fixed_size=report.fixed_size, fixed_batch=report.fixed_batch, warnings=list(report.warnings),
     )
 

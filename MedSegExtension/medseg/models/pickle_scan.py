@@ -6,17 +6,19 @@ import io
 import pickle
 import pickletools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 #: Opcodes that build plain data, and calls whose target is checked by name. No EXT, INST, OBJ or out-of-band buffers.
-_OPCODES = frozenset(
-    "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT "
-    "STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES "
+_PLAIN = (
+    "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT "
+    "BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES "
     "EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS "
     "EMPTY_SET ADDITEMS FROZENSET GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL "
-    "REDUCE NEWOBJ BUILD BINPERSID".split()
+    "REDUCE NEWOBJ BUILD BINPERSID"
 )
+_OPCODES = frozenset(_PLAIN.split())
 MAX_OPCODES = 5_000_000
 
 #: Names that PyTorch's own readers of TorchScript archives know: constructors of plain data, nothing that acts.
@@ -24,7 +26,8 @@ _STORAGE = re.compile(r"(Untyped|Double|Float|Half|BFloat16|Long|Int|Short|Char|
                       r"QInt8|QUInt8|QInt32|QUInt4x2|QUInt2x4)Storage")
 _CONSTRUCTORS = frozenset({
     ("collections", "OrderedDict"),
-    ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_qtensor"), ("torch._utils", "_rebuild_parameter"),
+    ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_qtensor"),
+    ("torch._utils", "_rebuild_parameter"),
     ("torch.jit._pickle", "build_intlist"), ("torch.jit._pickle", "build_doublelist"),
     ("torch.jit._pickle", "build_boollist"), ("torch.jit._pickle", "build_tensorlist"),
     ("torch.jit._pickle", "build_tensor_from_id"), ("torch.jit._pickle", "restore_type_tag"),
@@ -123,8 +126,8 @@ class _StandIn:
 
     __slots__ = ("_function",)
 
-    def __init__(self, function: Any) -> None:
-        object.__setattr__(self, "_function", function)
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
 
     def __call__(self, *arguments: Any) -> Any:
         return self._function(*arguments)

@@ -16,8 +16,8 @@ from .safetensors_file import read_header
 def fill_from_architecture(report: ModelReport, card: ModelCard) -> None:
     """Channels of the network as the card's architecture gives them. Raises InputError where there is none."""
     if card.architecture is None:
-        raise InputError("the card of a safetensors file must name the architecture its weights belong to", file=report.path,
-                         mend="add architecture.name and architecture.arguments to the card")
+        raise InputError("the card of a safetensors file must name the architecture its weights belong to",
+                         file=report.path, mend="add architecture.name and architecture.arguments to the card")
     arguments = card.architecture.arguments
     report.framework = f"weights of {card.architecture.name}"
     report.in_channels = _channels(arguments.get("in_channels", 1))
@@ -64,7 +64,9 @@ def load_network(path: Path, card: ModelCard) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _compare(path: Path, card: ModelCard, wanted: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]]) -> None:
+def _compare(
+    path: Path, card: ModelCard, wanted: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]]
+) -> None:
     assert card.architecture is not None
     lines = [f"{name} is missing" for name in wanted if name not in given]
     lines += [f"{name} is not part of it" for name in given if name not in wanted]

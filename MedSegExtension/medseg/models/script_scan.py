@@ -11,8 +11,8 @@ import ast
 import warnings
 
 #: Operators that write or map files, or talk to other processes (from the operator table of PyTorch 2.13).
-REFUSED = frozenset({"save", "from_file", "load", "rpc_async", "rpc_remote", "rpc_sync", "confirmed_by_owner", "is_owner",
-                     "owner", "owner_name", "to_here", "local_value"})
+REFUSED = frozenset({"save", "from_file", "load", "rpc_async", "rpc_remote", "rpc_sync", "confirmed_by_owner",
+                     "is_owner", "owner", "owner_name", "to_here", "local_value"})
 #: Namespaces of `ops.` that PyTorch itself brings and that only compute.
 NAMESPACES = frozenset({"prim", "aten", "quantized", "_quantized", "mkldnn_prepacked"})
 MAX_CODE = 64 * 1024 * 1024
@@ -59,7 +59,7 @@ def _check_chain(node: ast.Attribute, whole: set[int]) -> None:
     if root.id == "torch":
         whole.add(id(root))
         if parts[0] in ("ops", "classes", "_ops", "_C"):
-            raise CodeRefused(f"it uses torch.{'.'.join(parts)[:80]}, which needs a library that is not part of PyTorch")
+            raise CodeRefused(f"torch.{'.'.join(parts)[:80]} needs a library that is not part of PyTorch")
     elif root.id == "ops":
         # Inner parts of the chain come by again as nodes of their own; only the full name counts.
         if len(parts) >= 2:

@@ -69,7 +69,8 @@ def _fill(report: ModelReport, path: Path, archive: zipfile.ZipFile, root: str, 
         module = read_inert(read_entry(path, archive, f"{root}data.pkl", MAX_PICKLE))
         constants = read_inert(read_entry(path, archive, f"{root}constants.pkl", MAX_PICKLE))
     except PickleRefused as error:
-        raise InputError(f"the TorchScript file is damaged: {error}", file=path, mend="copy or export it again") from None
+        raise InputError(f"the TorchScript file is damaged: {error}", file=path,
+                         mend="copy or export it again") from None
     own = tensors_of(module)
     _check_sizes(path, archive, root, own)
     # A frozen module keeps its weights among the constants.
@@ -104,8 +105,9 @@ def _example(path: Path, archive: zipfile.ZipFile, root: str, names: list[str]) 
 
 def _check_sizes(path: Path, archive: zipfile.ZipFile, root: str, tensors: dict[str, TensorStub]) -> None:
     """No tensor claims more elements than the whole archive has bytes (views may share; none may be larger)."""
-    stored = sum(entry.file_size for entry in archive.infolist() if entry.filename.startswith((f"{root}data/", f"{root}constants/")))
+    folders = (f"{root}data/", f"{root}constants/")
+    stored = sum(entry.file_size for entry in archive.infolist() if entry.filename.startswith(folders))
     for name, tensor in tensors.items():
         if tensor.shape and prod(tensor.shape) > max(stored, 1):
-            raise InputError(f"the TorchScript file is damaged: tensor {name} of shape {list(tensor.shape)} is larger than the file",
-                             file=path, mend="copy or export it again")
+            raise InputError(f"the TorchScript file is damaged: tensor {name} of shape {list(tensor.shape)} is larger "
+                             "than the file", file=path, mend="copy or export it again")

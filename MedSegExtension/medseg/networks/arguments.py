@@ -22,7 +22,8 @@ def check_whole(name: str, value: Any) -> int:
 def check_channels(name: str, value: Any) -> int:
     """``value`` where it can be a number of channels. Raises InputError."""
     if not 1 <= check_whole(name, value) <= MAX_CHANNELS:
-        raise InputError(f"architecture argument {name} is {value}", mend=f"give a whole number from 1 to {MAX_CHANNELS}")
+        raise InputError(f"architecture argument {name} is {value}",
+                         mend=f"give a whole number from 1 to {MAX_CHANNELS}")
     return value
 
 
@@ -49,5 +50,6 @@ def check_flag(name: str, value: Any) -> None:
 def check_dropout(value: Any) -> float:
     """``value`` where it is a probability below 1. Raises InputError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise InputError(f"architecture argument dropout is {value!r}", mend="give a probability from 0 up to, not with, 1")
+        raise InputError(f"architecture argument dropout is {value!r}",
+                         mend="give a probability, 0 or more and below 1")
     return float(value)

@@ -32,7 +32,7 @@ class UNet2dB(nn.Module):
         self.in_channels = check_channels("in_channels", in_channels)
         self.out_channels = check_channels("out_channels", out_channels)
         if not 1 <= check_whole("depth", depth) <= 6:
-            raise InputError(f"architecture argument depth is {depth}", mend="use 4 (as in the report) or 5; 1 to 6 work")
+            raise InputError(f"architecture argument depth is {depth}", mend="use 4 (as in the report), 5, or 1 to 6")
         widths = [32 * 2**level for level in range(depth)]
         bottleneck = 32 * 2**depth
         self.multiple_of = 2**depth
