@@ -138,7 +138,7 @@ def paint_gut(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws, rng
     level = {"empty": 8.0, "partly": -4.0, "full": -30.0}[full]
     _fluid(image, grid, tube(grid, stomach, girth), draws, rng, period=17.0, fold=0.45,
            level=float(place((0, 0, 0), 0.0)[1]) + level + draws.uniform(-6.0, 6.0),
-           patchy={"empty": 0.75, "partly": 0.2, "full": 0.05}[full], signal=draws.uniform(0.6, 1.25))
+           patchy={"empty": 0.75, "partly": 0.05, "full": 0.0}[full], signal=draws.uniform(0.6, 1.25))
     r = draws.uniform(8.5, 13.0)
     beside = papilla + np.array([-(r + 1.2), 2.0, 0.0])
     bulb = [place((-4, -20, -36), 3.0), place((-22, -12, -34), 3.0)]

@@ -23,7 +23,7 @@ def add_gallbladder(anatomy: Anatomy, draws: Draws, *, removed: bool) -> None:
     def place(position: tuple[float, float, float], jitter: float) -> np.ndarray:
         return anatomy.hilum + (np.array(position) + draws.vector((jitter,) * 3)) * anatomy.scale
 
-    neck = place((-27.0, -10.0, -20.0), 3.5)
+    neck = place((-20.0, -7.0, -20.0), 3.0)
     up = neck - junction
     if pattern == "medial":
         # Behind the duct and in from the left.
@@ -36,9 +36,9 @@ def add_gallbladder(anatomy: Anatomy, draws: Draws, *, removed: bool) -> None:
     else:
         controls = [junction, junction + np.array([-(radius + 5.0), -1.0, 4.0])]
     last = np.asarray(controls[-1])
-    bend = 0.5 * (last + neck) + np.array([0.0, draws.uniform(-5.0, 3.0), draws.uniform(-7.0, 2.0)])
+    bend = 0.5 * (last + neck) + np.array([0.0, draws.uniform(-3.0, 2.0), draws.uniform(-3.0, 2.0)])
     controls += [bend, neck] if float(np.abs(up).max()) > 14.0 else [neck]
-    points = through(controls, draws, wobble_mm=1.4, wavelength_mm=13.0, step_mm=0.9)
+    points = through(controls, draws, wobble_mm=1.2, wavelength_mm=14.0, step_mm=0.9)
     width = draws.normal(3.0, 0.5, 2.0, 4.0)
     s = np.arange(len(points)) * 0.9
     folds = np.minimum(1.0, s / 10.0) * np.sin(2.0 * np.pi * s / 4.2 + draws.uniform(0.0, 6.28))
@@ -48,7 +48,7 @@ def add_gallbladder(anatomy: Anatomy, draws: Draws, *, removed: bool) -> None:
         anatomy.add("cystic duct stump", cbd.id, GALLBLADDER, points[:keep], diameters[:keep], 0)
         return
     cystic = anatomy.add("cystic duct", cbd.id, GALLBLADDER, points, diameters, 0)
-    fundus = place((-50.0, -22.0, -62.0), 7.0)
+    fundus = place((-46.0, -22.0, -62.0), 6.0)
     body = 0.5 * (neck + fundus) + draws.vector((4.0, 4.0, 3.0))
     axis = through([points[-1], body, fundus], draws, wobble_mm=0.8, wavelength_mm=60.0, step_mm=2.0)
     s = np.linspace(0.0, 1.0, len(axis))

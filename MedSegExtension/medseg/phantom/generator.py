@@ -87,6 +87,8 @@ def make_phantom(seed: int, settings: PhantomSettings | None = None) -> Phantom:
     texture = Draws(seed, "texture").generator()
     image = paint_background(grid, anatomy, look, texture)
     paint_vessels(image, grid, anatomy, Draws(seed, "vessels"))
+    # Echo times differ: with shorter ones solid tissue stays brighter.
+    image *= np.float32(1.0 + 1.2 * look.random() ** 2)
     paint_spinal_canal(image, grid, anatomy, Draws(seed, "spinal canal"))
     paint_urine(image, grid, anatomy, Draws(seed, "urine"))
     paint_gut(image, grid, anatomy, Draws(seed, "gut"), texture)

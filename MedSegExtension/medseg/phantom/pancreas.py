@@ -34,14 +34,14 @@ def add_pancreatic_duct(anatomy: Anatomy, draws: Draws, *, width: float) -> None
     # Joins the bile duct 2–7 mm above the papilla (common channel).
     start = cbd.points[int(draws.uniform(2.0, 6.0))]
     if divisum:
-        ventral = through([start, start + np.array([9.0, -1.0, 6.0]), start + np.array([17.0, -2.0, 16.0])], draws,
+        ventral = through([start, start + np.array([9.0, -4.0, -1.0]), start + np.array([19.0, -9.0, 4.0])], draws,
                           wobble_mm=0.8, wavelength_mm=25.0)
         anatomy.add("ventral pancreatic duct", cbd.id, PANCREATIC_DUCT, ventral,
                     np.linspace(1.6, 1.1, len(ventral)) * max(size, 0.9), 0)
         minor = cbd.points[0] + np.array([1.0, -11.0, 21.0])
         controls, parent, name = [minor, minor + np.array([16.0, -4.0, 3.0]), *gland], None, "dorsal pancreatic duct"
     else:
-        controls = [start, start + np.array([10.0, -3.0, 5.0]), start + np.array([24.0, -10.0, 20.0]), *gland]
+        controls = [start, start + np.array([9.0, -4.0, -1.0]), start + np.array([26.0, -12.0, 9.0]), *gland]
         parent, name = cbd.id, "main pancreatic duct"
     points = through(controls, draws, wobble_mm=1.6, wavelength_mm=45.0)
     s = arc_length(points)

@@ -20,7 +20,7 @@ class PhantomSettings:
     spacing: tuple[float, float, float] = (1.1, 1.1, 1.2)
     """mm between voxel centres along (i, j, k)."""
     noise: float = 1.0
-    """Factor on the drawn noise level (0: none; 1: standard deviation 0.8–2.5 % of the signal of bile)."""
+    """Factor on the drawn noise level (0: none; 1: standard deviation 0.8–3.2 % of the signal of bile)."""
     blur_voxels: float = 1.0
     """Factor on the drawn point spread (1: standard deviation 0.25–0.45 voxel in plane, 0.3–0.5 through plane)."""
     breathing: float = 1.0
