@@ -148,7 +148,8 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         running = self.job is not None and not self.job.finished
         ready = bool(self._parameterNode and self._parameterNode.inputVolume and self._parameterNode.modelPath)
         self.ui.segmentButton.enabled = ready and not running
-        self.ui.segmentButton.toolTip = _("Segment the volume") if ready else _("Choose an input volume and a model file")
+        missing = _("Choose an input volume and a model file")
+        self.ui.segmentButton.toolTip = _("Segment the volume") if ready else missing
         self.ui.cancelButton.enabled = running
         self.ui.progressBar.visible = running
 

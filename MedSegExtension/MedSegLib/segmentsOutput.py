@@ -7,9 +7,8 @@ import hashlib
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
-
 from medseg.errors import InputError
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 #: Tags of segments we wrote: the model's name, the label's name in the card, and a digest of the voxels as written.
 MODEL_TAG = "MedSeg.Model"

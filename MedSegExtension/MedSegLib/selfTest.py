@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
-
 from medseg.errors import Cancelled, InputError
 
 from .segmentsOutput import BINARY, SURFACE, imageArray

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import slicer
 import vtk
-
 from medseg.errors import InputError
 from medseg.volume import DIRECTION_TOLERANCE, Volume
 

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import slicer
-
 from medseg.client import Request, WorkerClient
 
 #: How often the timer looks whether the worker has said something.

@@ -54,8 +54,9 @@ class Application:
         colours.AddDefaultColorNodes()
         self.module_logics = {}
         # Without the segmentations logic no representation and no conversion is registered.
-        for name, kind in (("segmentations", "vtkSlicerSegmentationsModuleLogic"), ("volumes", "vtkSlicerVolumesLogic")):
-            logic = getattr(slicer, kind)()
+        kinds = {"segmentations": slicer.vtkSlicerSegmentationsModuleLogic, "volumes": slicer.vtkSlicerVolumesLogic}
+        for name, kind in kinds.items():
+            logic = kind()
             logic.SetMRMLApplicationLogic(self.logic)
             logic.SetMRMLScene(self.scene)
             self.module_logics[name] = logic
