@@ -66,7 +66,7 @@ class DicomSeries:
         names: list[str] | None = None,
         **fields: object,
     ) -> Path:
-        """One file for each slice of a (k, j, i) array at ``heights`` mm along the normal; shuffled instance numbers."""
+        """One file for each slice of a (k, j, i) array at ``heights`` mm along the normal, in shuffled order."""
         direction = np.eye(3) if direction is None else direction
         heights = [2.5 * k for k in range(len(array))] if heights is None else heights
         for k, (slice_, height) in enumerate(zip(array, heights, strict=True)):

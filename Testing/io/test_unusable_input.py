@@ -177,7 +177,8 @@ def test_memory_stays_near_two_copies(tmp_path):
     """Peak of a whole process that reads and writes 48 MiB of voxels, above what its imports take."""
     resource = pytest.importorskip("resource")
     assert resource
-    write_volume(Volume(np.resize(np.arange(4096, dtype=np.int16), (96, 512, 512))), tmp_path / "v.nii.gz")
+    array = np.resize(np.arange(4096, dtype=np.int16), (96, 512, 512))
+    write_volume(Volume(array), tmp_path / "v.nii.gz")
     script = (
         "import resource, sys; from medseg.io import read_volume, write_volume, write_labels\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == 'darwin' else 1024)\n"
