@@ -210,3 +210,19 @@ def test_paths_may_be_spaced_and_not_ascii(dicom, tmp_path):
     folder.parent.mkdir()
     dicom.write(voxels()).rename(folder)
     assert np.array_equal(read_volume(folder).array, voxels())
+
+
+@pytest.mark.parametrize(
+    ("character_set", "description"),
+    [
+        ("ISO_IR 101", "Žlučové cesty"),
+        ("ISO_IR 192", "Žlučové cesty 胆管"),
+        ("ISO_IR 100", "Voies biliaires étendues"),
+        ("ISO_IR 144", "Жёлчные протоки"),
+        (["", "ISO 2022 IR 87"], "MRCP 胆管"),
+        ("GB18030", "胆管"),
+    ],
+)
+def test_descriptions_are_read_in_the_character_set_of_the_file(dicom, character_set, description):
+    folder = dicom.write(voxels(), SpecificCharacterSet=character_set, SeriesDescription=description)
+    assert list_series(folder)[0].description == description

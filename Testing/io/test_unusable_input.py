@@ -181,7 +181,8 @@ def test_memory_stays_near_two_copies(tmp_path):
     write_volume(Volume(array), tmp_path / "v.nii.gz")
     script = (
         "import resource, sys; from medseg.io import read_volume, write_volume, write_labels\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == 'darwin' else 1024)\n"
+        "unit = 2**20 if sys.platform == 'darwin' else 1024\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit\n"
         "start = peak(); volume = read_volume(sys.argv[1]); read = peak() - start\n"
         "write_volume(volume, sys.argv[2]); print(read, peak() - start)\n"
     )

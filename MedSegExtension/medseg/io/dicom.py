@@ -9,26 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import InputError
 from ..volume import Volume
+from .dicom_header import SliceHeader, is_no_image, read_header
 from .itk import open_reader, read_array
 from .names import is_dicom, walk_files
 from .notes import warn
-from .series_grid import SliceHeader, series_grid
-
-#: SOP classes that are DICOM but no images: DICOMDIR, structured reports, presentation states, RT objects, documents.
-_NOT_IMAGES = (
-    "1.2.840.10008.1.3.10",
-    "1.2.840.10008.5.1.4.1.1.88.",
-    "1.2.840.10008.5.1.4.1.1.11.",
-    "1.2.840.10008.5.1.4.1.1.481.",
-    "1.2.840.10008.5.1.4.1.1.104.",
-    "1.2.840.10008.5.1.4.1.1.66",
-    "1.2.840.10008.5.1.4.1.1.9.",
-    "1.2.840.10008.5.1.4.34.",
-)
+from .series_grid import series_grid
 
 
 @dataclass(frozen=True)
@@ -39,7 +27,7 @@ class SeriesInfo:
     number: int | None
     description: str
     modality: str
-    slice_count: int
+    slice_count: int  # frames, for multi-frame files
 
     def line(self) -> str:
         """``number 4, UID 1.2.3, 'T2 HASTE cor', MR, 40 slices``."""
@@ -77,7 +65,7 @@ def read_dicom(path: Path, series: str | None = None) -> tuple[np.ndarray, Volum
     frame : a volume of one-byte zeros that carries geometry, name and modality.
     """
     if path.is_file():
-        header = _header(path)
+        header = read_header(path)
         return _assemble(path, [header])
     groups, damaged = _scan(path)
     infos = _infos(groups)
@@ -95,10 +83,10 @@ def _scan(folder: Path) -> tuple[dict[str, list[SliceHeader]], list[Path]]:
     groups: dict[str, list[SliceHeader]] = {}
     damaged: list[Path] = []
     for file in walk_files(folder):
-        if not is_dicom(file) or _is_no_image(file):
+        if not is_dicom(file) or is_no_image(file):
             continue
         try:
-            header = _header(file)
+            header = read_header(file)
         except InputError:
             damaged.append(file)
             continue
@@ -114,7 +102,13 @@ def _scan(folder: Path) -> tuple[dict[str, list[SliceHeader]], list[Path]]:
 
 def _infos(groups: dict[str, list[SliceHeader]]) -> list[SeriesInfo]:
     infos = [
-        SeriesInfo(uid, headers[0].number, headers[0].description, headers[0].modality, len(headers))
+        SeriesInfo(
+            uid,
+            headers[0].number,
+            headers[0].description,
+            headers[0].modality,
+            sum(header.frames for header in headers),
+        )
         for uid, headers in groups.items()
     ]
     return sorted(infos, key=lambda info: (info.number is None, info.number or 0, info.uid))
@@ -147,72 +141,6 @@ def _choose(path: Path, infos: list[SeriesInfo], series: str | None) -> SeriesIn
         file=path,
         mend="choose one of these by its number or UID",
     )
-
-
-def _is_no_image(file: Path) -> bool:
-    """By the media storage SOP class in the file's meta header (0002,0002), which is always explicit little endian."""
-    with file.open("rb") as stream:
-        head = stream.read(2048)
-    at = head.find(b"\x02\x00\x02\x00UI")
-    if at < 0:
-        return False
-    length = int.from_bytes(head[at + 6 : at + 8], "little")
-    return head[at + 8 : at + 8 + length].decode("ascii", "replace").strip("\0 ").startswith(_NOT_IMAGES)
-
-
-def _header(file: Path) -> SliceHeader:
-    try:
-        reader = open_reader(file, "GDCMImageIO")
-    except InputError as error:
-        raise InputError("is no DICOM image, or is damaged or cut short", file=file, mend="export it again") from error
-    tags = set(reader.GetMetaDataKeys())
-
-    def text(tag: str) -> str:
-        return reader.GetMetaData(tag).strip("\0 \r\n") if tag in tags else ""
-
-    def numbers(tag: str, count: int) -> np.ndarray | None:
-        try:
-            values = np.array([float(part) for part in text(tag).split("\\")])
-        except ValueError:
-            return None
-        return values if values.shape == (count,) and np.isfinite(values).all() else None
-
-    def whole(tag: str) -> int | None:
-        try:
-            return int(float(text(tag)))
-        except (ValueError, OverflowError):
-            return None
-
-    size = reader.GetSize()
-    return SliceHeader(
-        file=file,
-        uid=text("0020|000e"),
-        number=whole("0020|0011"),
-        description=text("0008|103e"),
-        modality=text("0008|0060"),
-        instance=whole("0020|0013"),
-        position=numbers("0020|0032", 3),
-        orientation=numbers("0020|0037", 6),
-        columns=int(size[0]),
-        rows=int(size[1]),
-        frames=int(size[2]) if len(size) > 2 else 1,
-        pixel_spacing=tuple(reader.GetSpacing()[:2]),
-        has_spacing=bool(tags & {"0028|0030", "0018|1164", "0018|2010", "0018|6011"}),
-        between=_positive(numbers("0018|0088", 1)),
-        thickness=_positive(numbers("0018|0050", 1)),
-        photometric=text("0028|0004"),
-        channels=reader.GetNumberOfComponents(),
-        dtype=sitk_dtype(reader.GetPixelID()),
-    )
-
-
-def _positive(value: np.ndarray | None) -> float | None:
-    return None if value is None or value[0] == 0 else abs(float(value[0]))
-
-
-def sitk_dtype(pixel_id: int) -> np.dtype:
-    """The numpy type of a SimpleITK pixel type (of one channel for vectors)."""
-    return sitk.GetArrayViewFromImage(sitk.Image([1, 1], pixel_id)).dtype
 
 
 def _assemble(path: Path, headers: list[SliceHeader]) -> tuple[np.ndarray, Volume]:

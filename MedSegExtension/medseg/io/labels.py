@@ -67,8 +67,14 @@ class _Entry:
 
 
 def _slicer_segmentation(path: Path, reader: sitk.ImageFileReader) -> tuple[Volume, list[SegmentInfo]]:
-    keys = set(reader.GetMetaDataKeys())
-    fields = {key: reader.GetMetaData(key) for key in keys if key.startswith("Segment")}
+    fields = _fields(reader)
+    represented = fields.get("Segmentation_ContainedRepresentationNames", "Binary labelmap")
+    if "Binary labelmap" not in represented:
+        raise InputError(
+            f"holds no binary label map but '{represented.strip('|')}'",
+            file=path,
+            mend="make the binary label map the source representation in Slicer and save again",
+        )
     size = reader.GetSize()
     if len(size) > 3:
         raise InputError("is a segmentation of four dimensions", file=path, mend="save one time point in Slicer")
@@ -88,6 +94,16 @@ def _slicer_segmentation(path: Path, reader: sitk.ImageFileReader) -> tuple[Volu
         path,
     )
     return _on_reference_grid(grid, fields), [entry.info for entry in entries]
+
+
+def _fields(reader: sitk.ImageFileReader) -> dict[str, str]:
+    """What the header says about segments; keys that are no text are passed over."""
+    fields = {}
+    for key in reader.GetMetaDataKeys():
+        if key.startswith("Segment") and key.isprintable():
+            value = reader.GetMetaData(key)
+            fields[key] = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return fields
 
 
 def _entries(fields: dict[str, str], layers: int, path: Path) -> list[_Entry]:

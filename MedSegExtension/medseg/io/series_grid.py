@@ -5,12 +5,12 @@ Positions and orientations: DICOM PS3.3 C.7.6.2 (Image Plane Module), in LPS mm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
+from .dicom_header import SliceHeader
 from .geometry import MENDABLE, orthonormal
 from .notes import SpacingAssumedWarning, warn
 
@@ -18,30 +18,6 @@ from .notes import SpacingAssumedWarning, warn
 REFUSED_SHARE = 0.2
 #: From this share on a person is told.
 NOTED_SHARE = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class SliceHeader:
-    """What one DICOM file says about its slice; positions and orientations are None where it says nothing."""
-
-    file: Path
-    uid: str
-    number: int | None
-    description: str
-    modality: str
-    instance: int | None
-    position: np.ndarray | None
-    orientation: np.ndarray | None
-    columns: int
-    rows: int
-    frames: int
-    pixel_spacing: tuple[float, ...]
-    has_spacing: bool
-    between: float | None
-    thickness: float | None
-    photometric: str
-    channels: int
-    dtype: np.dtype
 
 
 Grid = tuple[list[SliceHeader], tuple[float, float, float], tuple[float, float, float], np.ndarray]

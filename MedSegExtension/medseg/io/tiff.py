@@ -68,7 +68,7 @@ def read_pages(path: Path) -> list[Page]:
             seen.add(offset)
             try:
                 page, offset = _page(stream, order, big, offset)
-            except struct.error as error:
+            except (struct.error, ValueError, IndexError, OverflowError) as error:
                 raise _cut_short(path) from error
             if page.end > length:
                 raise _cut_short(path)
@@ -83,6 +83,11 @@ def read_pages(path: Path) -> list[Page]:
             f"the pages of the TIFF file have {len(sizes)} sizes ({listed})",
             file=path,
             mend="save a stack of pages of one size",
+        )
+    # ITK makes room for pages like the first one.
+    if len({(p.bits, p.samples, p.photometric, p.is_float) for p in pages}) > 1:
+        raise InputError(
+            "the pages of the TIFF file have different kinds of pixels", file=path, mend="save a stack of one kind"
         )
     return pages
 

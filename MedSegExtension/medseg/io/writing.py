@@ -85,6 +85,9 @@ def to_image(array: np.ndarray, grid: Volume, path: Path) -> sitk.Image:
         array = array.astype(np.uint8)
     elif array.dtype == np.float16:
         array = array.astype(np.float32)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype == np.float64 and suffix_of(path) in WRITABLE_STACKS:
+        raise InputError("a TIFF stack holds no 64-bit voxels", file=path, mend="convert the volume to float32")
     try:
         image = sitk.GetImageFromArray(np.ascontiguousarray(array))
     except (TypeError, KeyError) as error:
