@@ -25,7 +25,7 @@ format: $(VENV)/.test-ready
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.test-ready
-	$(BIN)/python -m bench.inference
+	$(BIN)/python Testing/benchmarks/inference.py
 
 test-peers: $(VENV)/.test-ready
 	@echo "no peer needs an environment of its own yet"

@@ -20,11 +20,18 @@ BATCH_ON_ACCELERATOR = 16
 _NETWORK_SHARE = 0.97
 
 
-class Runner(Protocol):
-    """What the loop needs of a model; `medseg.models.Model` is one."""
+class Chosen(Protocol):
+    """Where a model runs."""
 
     @property
     def device(self) -> str: ...
+
+
+class Runner(Protocol):
+    """What the loop needs of a model; `medseg.models.Model` is one. ``move_to_cpu`` says so in the model's warnings."""
+
+    @property
+    def choice(self) -> Chosen: ...
 
     def run(self, batch: np.ndarray) -> np.ndarray: ...
 
@@ -53,7 +60,7 @@ def slice_probabilities(
     Out of device memory: the batch is halved, then the model moves to the CPU; ``warnings`` says so. Raises
     Cancelled as soon as ``cancelled()`` is true between two batches, MedSegError where the network returns NaN.
     """
-    size = batch_size or (BATCH_ON_CPU if model.device == "cpu" else BATCH_ON_ACCELERATOR)
+    size = batch_size or (BATCH_ON_CPU if model.choice.device == "cpu" else BATCH_ON_ACCELERATOR)
     start, index = time.perf_counter(), 0
     while index < preparer.count:
         if cancelled is not None and cancelled():
@@ -85,8 +92,7 @@ def _answer_full_device(model: Runner, size: int, warnings: list[str]) -> int:
         smaller = size // 2
         warnings.append(f"the device ran out of memory with {size} slices at once; went on with {smaller}")
         return smaller
-    if model.device != "cpu":
-        warnings.append(f"{model.device} ran out of memory with a single slice; went on with the CPU")
+    if model.choice.device != "cpu":
         model.move_to_cpu()
         return BATCH_ON_CPU
     raise MedSegError("not enough memory for a single slice on the CPU", mend="close other programs")

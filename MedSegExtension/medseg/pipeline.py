@@ -98,7 +98,7 @@ def segment(
     if fit.problems:
         raise InputError("; ".join(fit.problems), file=volumes[0].source if volumes else None,
                          mend="choose another model or volume")
-    timings, warnings = Timings(), [*model.warnings, *fit.warnings]
+    timings, warnings = Timings(), list(fit.warnings)
     with timings.stage("prepare"):
         preparer = SlicePreparer(volumes, card)
     _check_size(model, preparer, warnings)
@@ -132,7 +132,7 @@ def segment(
     return Result(
         labels=volumes[0].with_array(labels), segments=tuple(_segments(card)), probabilities=probabilities,
         voxel_counts={v: int(counts[v]) for v in values}, highest_probability=highest, timings=timings.seconds,
-        warnings=warnings, backend=model.backend.name, device=model.device, card=card,
+        warnings=[*model.warnings, *warnings], backend=model.backend.name, device=model.choice.device, card=card,
     )
 
 

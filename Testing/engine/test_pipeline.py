@@ -26,7 +26,7 @@ class Network:
     """A model whose network is a function of the batch, with what the pipeline asks of `medseg.models.Model`."""
 
     def __init__(self, card: dict, function, device: str = "cpu") -> None:
-        self.card, self.function, self.device = ModelCard.from_dict(card), function, device
+        self.card, self.function, self.choice = ModelCard.from_dict(card), function, SimpleNamespace(device=device)
         self.fixed_size, self.missing, self.path = None, (), "test.onnx"
         self.warnings: list[str] = []
         self.backend = SimpleNamespace(name="numpy")
@@ -38,7 +38,8 @@ class Network:
         return self.function(batch)
 
     def move_to_cpu(self) -> None:
-        self.device = "cpu"
+        self.choice.device = "cpu"
+        self.warnings.append("went on on the CPU")
 
 
 #: Mirrored or turned slices give another answer: no symmetry of the square maps this kernel to itself.
@@ -148,7 +149,7 @@ def test_out_of_memory_halves_the_batch_then_takes_the_cpu_and_says_so() -> None
     expected = segment(volume, Network(CARD, lopsided)).labels.array
 
     def small_device(batch: np.ndarray) -> np.ndarray:
-        if network.device != "cpu":
+        if network.choice.device != "cpu":
             raise DeviceOutOfMemory("full")
         return lopsided(batch)
 
@@ -156,7 +157,7 @@ def test_out_of_memory_halves_the_batch_then_takes_the_cpu_and_says_so() -> None
     result = segment(volume, network, batch_size=4)
     np.testing.assert_array_equal(result.labels.array, expected)
     assert network.batches == [4, 2, 1] + [1] * 9 and result.device == "cpu"
-    assert "4 slices" in result.warnings[0] and "2 slices" in result.warnings[1] and "CPU" in result.warnings[2]
+    assert "CPU" in result.warnings[0] and "4 slices" in result.warnings[1] and "2 slices" in result.warnings[2]
     with pytest.raises(MedSegError, match="not enough memory"):
         segment(volume, Network(CARD, lambda batch: (_ for _ in ()).throw(DeviceOutOfMemory("full"))))
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 #: The Slicer side's own program, beside the engine's folder.
-SCENE_PROGRAM = Path(__file__).resolve().parents[2] / "MedSegLib" / "scene_bundle.py"
+SCENE_PROGRAM = Path(__file__).resolve().parents[2] / "MedSegLib" / "sceneBundle.py"
 
 
 def write_scene(volume: Path, segmentation: Path, bundle: Path) -> tuple[bool, str]:
