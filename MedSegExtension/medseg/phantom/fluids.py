@@ -120,7 +120,7 @@ def _cyst(image: np.ndarray, grid: Grid, anatomy: Anatomy, centre: np.ndarray, r
     """One cyst, unless it would lie on a duct."""
     axes = radius * np.array([draws.uniform(0.8, 1.0), draws.uniform(0.8, 1.0), draws.uniform(0.8, 1.0)])
     signal = draws.uniform(0.95, 1.35)
-    if anatomy.clearance(centre[None, :], np.array([radius]), set()) > 1.5:
+    if anatomy.clearance(centre[None, :], np.array([radius])) > 1.5:
         lay(image, ellipsoid(grid, centre, axes), signal)
 
 
@@ -130,25 +130,25 @@ def paint_gut(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws, rng
         return anatomy.hilum + (np.array(position) + draws.vector((jitter,) * 3)) * anatomy.scale
 
     papilla = anatomy.branches[0].points[0]
-    course = ((92, 22, 62), (98, 6, 28), (84, -16, -22), (48, -26, -46), (8, -24, -40))
+    course = ((92, 22, 62), (98, 6, 28), (84, -16, -22), (48, -26, -46), (12, -22, -44))
     stomach = through([place(p, 6.0) for p in course], draws, wobble_mm=4.0, wavelength_mm=110.0, step_mm=6.0)
     s = np.linspace(0.0, 1.0, len(stomach))
     girth = np.interp(s, [0.0, 0.2, 0.5, 0.8, 1.0], [20.0, 26.0, 20.0, 14.0, 7.0]) * draws.uniform(0.7, 1.15)
     full = draws.choose({"empty": 0.3, "partly": 0.5, "full": 0.2})
     level = {"empty": 8.0, "partly": -4.0, "full": -30.0}[full]
-    _fluid(image, grid, tube(grid, stomach, girth), draws, rng, period=17.0, fold=0.45,
+    _fluid(image, grid, _gut(grid, anatomy, stomach, girth), draws, rng, period=17.0, fold=0.45,
            level=float(place((0, 0, 0), 0.0)[1]) + level + draws.uniform(-6.0, 6.0),
            patchy={"empty": 0.75, "partly": 0.05, "full": 0.0}[full], signal=draws.uniform(0.6, 1.25))
     r = draws.uniform(8.5, 13.0)
     beside = papilla + np.array([-(r + 1.2), 2.0, 0.0])
-    bulb = [place((-4, -20, -36), 3.0), place((-22, -12, -34), 3.0)]
+    bulb = [place((4, -18, -42), 2.0), place((-11, -3, -45), 2.0)]
     descending = [beside + np.array([-3.0, -3.0, 30.0]), beside, beside + np.array([4.0, 4.0, -24.0])]
     ascending = [place((8, 14, -122), 4.0), place((48, 8, -112), 5.0), place((62, -6, -84), 5.0)]
     duodenum = through([*bulb, *descending, *ascending], draws, step_mm=4.0)
     swell = 1.0 + 0.15 * np.sin(np.arange(len(duodenum)) * 4.0 / 11.0)
     near = np.sqrt(((duodenum - papilla) ** 2).sum(axis=1)) < 24.0
     size = np.where(near, r, r * swell * draws.uniform(0.75, 1.1))
-    _fluid(image, grid, tube(grid, duodenum, size), draws, rng, period=5.5, fold=0.6,
+    _fluid(image, grid, _gut(grid, anatomy, duodenum, size), draws, rng, period=5.5, fold=0.6,
            level=float(anatomy.hilum[1]) - draws.uniform(10.0, 40.0), patchy=draws.uniform(0.05, 0.6),
            signal=draws.uniform(0.55, 1.2))
     for _ in range(draws.integer(3, 7)):
@@ -157,9 +157,14 @@ def paint_gut(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws, rng
         for _ in range(4):
             bends.append(bends[-1] + draws.vector((32.0, 12.0, 24.0)))
         loop = through(bends, draws, wobble_mm=3.0, wavelength_mm=50.0, step_mm=4.0)
-        _fluid(image, grid, tube(grid, loop, np.full(len(loop), draws.uniform(6.0, 11.0))), draws, rng, period=4.5,
-               fold=0.65, level=float(anatomy.hilum[1]) - 60.0, patchy=draws.uniform(0.2, 0.8),
-               signal=draws.uniform(0.4, 1.1))
+        bowel = _gut(grid, anatomy, loop, np.full(len(loop), draws.uniform(6.0, 11.0)))
+        _fluid(image, grid, bowel, draws, rng, period=4.5, fold=0.65,
+               level=float(anatomy.hilum[1]) - 60.0, patchy=draws.uniform(0.2, 0.8), signal=draws.uniform(0.4, 1.1))
+
+
+def _gut(grid: Grid, anatomy: Anatomy, points: np.ndarray, radii: np.ndarray) -> Painted | None:
+    """A tube that gives way to ducts and gallbladder: they touch the gut but do not lie in it."""
+    return tube(grid, points, np.minimum(radii, np.maximum(anatomy.gaps(points) - 1.0, 1.5)))
 
 
 def _fluid(image: np.ndarray, grid: Grid, shape: Painted | None, draws: Draws, rng: np.random.Generator, *,

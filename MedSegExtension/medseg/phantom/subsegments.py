@@ -57,7 +57,7 @@ def _branch(anatomy: Anatomy, parent: Branch, index: int, draws: Draws, depth: i
             continue
         diameters = taper(len(points), start_mm, END_DIAMETER_MM)
         away = norm(points - start) > 0.5 * float(parent.diameters[index]) + 4.0
-        if anatomy.clearance(points[away], diameters[away] * 0.5, set()) < 2.0:
+        if anatomy.clearance(points[away], diameters[away] * 0.5) < 2.0:
             continue
         branch = anatomy.add(f"{parent.name}.{number + 1}", parent.id, BILE_DUCTS, points, diameters, 2 + depth)
         if depth == 1:

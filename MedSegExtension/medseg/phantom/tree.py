@@ -93,15 +93,14 @@ class Anatomy:
             waiting = [b.id for b in children]
         return found
 
-    def clearance(self, points: np.ndarray, radii: np.ndarray, ignore: set[int]) -> float:
-        """Smallest gap in mm between the walls of a new branch and of those that exist."""
-        gap = 1e9
+    def gaps(self, points: np.ndarray) -> np.ndarray:
+        """(n,) mm from each of the (n, 3) points to the nearest wall of a duct; negative inside one."""
+        gap = np.full(len(points), 1e9)
         for other in self.branches:
-            if other.id in ignore or not len(points):
-                continue
-            for first in range(0, len(other.points), 64):
-                part = other.points[first:first + 64]
-                wall = other.diameters[first:first + 64] * 0.5
-                distance = norm(points[:, None, :] - part[None, :, :])
-                gap = min(gap, float((distance - radii[:, None] - wall[None, :]).min()))
+            distance = norm(points[:, None, :] - other.points[None, :, :]) - 0.5 * other.diameters[None, :]
+            gap = np.minimum(gap, distance.min(axis=1))
         return gap
+
+    def clearance(self, points: np.ndarray, radii: np.ndarray) -> float:
+        """Smallest gap in mm between the walls of a new branch and of those that exist."""
+        return float((self.gaps(points) - radii).min()) if len(points) else 1e9
