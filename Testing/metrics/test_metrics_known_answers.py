@@ -80,10 +80,11 @@ def test_one_millimetre_and_one_voxel_are_different_tolerances() -> None:
 
 
 def test_a_tolerance_reached_only_by_rounding_counts() -> None:
-    reference = box((13, 4, 4), (2, 1, 1), (1, 2, 2))
-    prediction = np.roll(reference, 10, axis=0)
+    reference, prediction = np.zeros((13, 4, 4), bool), np.zeros((13, 4, 4), bool)
+    reference[2, 3, 3] = prediction[12, 3, 3] = True
+    reference[0, 0, 0] = prediction[0, 0, 0] = True  # holds the box where it is
     assert 12 * 0.1 - 2 * 0.1 > 1.0  # ten steps of 0.1 mm are a little more than 1 mm in binary
-    assert evaluate_case(prediction, reference, (0.1, 1.0, 1.0)).nsd_1mm == 1.0
+    assert evaluate_case(prediction, reference, (0.1, 5.0, 5.0)).nsd_1mm == 1.0
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.0, 1.0, 0.5)])

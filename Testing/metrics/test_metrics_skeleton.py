@@ -70,6 +70,13 @@ def test_a_branching_keeps_its_three_ends() -> None:
     assert (skeleton & (neighbours == 1)).sum() == 3
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_square_in_a_single_slice_does_not_fray_into_its_corners(axis: int) -> None:
+    shape = [9, 9]
+    shape.insert(axis, 1)
+    assert skeletonise(np.ones(shape, bool)).sum() <= 3
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (2, 2, 2), (1, 2, 2), (3, 3, 3), (2, 3, 4), (1, 9, 9)])
 def test_nothing_vanishes(shape: tuple[int, int, int]) -> None:
     skeleton = skeletonise(np.ones(shape, bool))

@@ -52,12 +52,9 @@ def skeletonise(mask: np.ndarray) -> np.ndarray:
         return skeleton
     alive = np.pad(mask[box], 1).astype(np.uint8)
     shape = alive.shape
-    strides = np.array([shape[1] * shape[2], shape[2], 1])
     alive = alive.ravel()
-    offsets = _STEPS @ strides
-    # Across an axis one voxel long everything is exposed: thinning from there would fray a single slice.
-    long = np.array(shape) > 3
-    face_offsets = np.concatenate([-strides[long], strides[long]])
+    offsets = _STEPS @ np.array([shape[1] * shape[2], shape[2], 1])
+    face_offsets = offsets[_FACES]
 
     here = np.flatnonzero(alive)
     at_border = np.zeros(alive.size, dtype=bool)
@@ -75,7 +72,7 @@ def skeletonise(mask: np.ndarray) -> np.ndarray:
                 chosen = chosen[_judge(alive, chosen, offsets) >= _SIMPLE_END]
                 alive[chosen] = 0
                 deleted.append(chosen)
-        gone = np.concatenate(deleted) if deleted else border[:0]
+        gone = np.concatenate(deleted)
         if not gone.size:
             break
         # Only voxels that were at the border, or have just come to lie there, can go in the next sweep.
