@@ -309,14 +309,25 @@ def _own_geometry(path: Path, header: NiftiHeader) -> Geometry:
 
 
 def _warn_of_disagreement(path: Path, header: NiftiHeader, shape: tuple[int, ...]) -> None:
-    if header.sform is None or header.qform is None:
+    if header.sform is None or not np.isfinite(header.sform).all():
+        return
+    columns = np.linalg.norm(header.sform[:3, :3], axis=0)
+    steps = np.abs(header.pixdim[1:4])
+    differ = (np.abs(columns - steps) > 0.01 * columns)[: len(header.shape)]
+    if np.all(np.isfinite(steps)) and np.any(differ):
+        listed = " and ".join("×".join(f"{n * header.to_mm:.3g}" for n in numbers) for numbers in (steps, columns))
+        warn(
+            f"the NIfTI header names two voxel sizes, {listed} mm; the first is used, as in Slicer",
+            path,
+            "compare with the scanner's images",
+        )
+    if header.qform is None:
         return
     corners = np.array(
         [[x, y, z, 1] for x in (0, shape[0] - 1) for y in (0, shape[1] - 1) for z in (0, shape[2] - 1)]
     ).T
     apart = np.abs((header.sform - header.qform) @ corners).max() * header.to_mm
-    size = max(abs(p) for p in header.pixdim[1:4]) * header.to_mm
-    if apart > max(0.5 * size, 0.1):
+    if apart > max(0.5 * steps.max() * header.to_mm, 0.1):
         warn(
             f"sform and qform of the NIfTI header place the image up to {apart:.1f} mm apart",
             path,

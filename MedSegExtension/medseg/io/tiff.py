@@ -67,7 +67,7 @@ def read_pages(path: Path) -> list[Page]:
                 raise InputError("the TIFF directory is circular", file=path, mend="export it again")
             seen.add(offset)
             try:
-                page, offset = _page(stream, order, big, offset)
+                page, offset = _page(stream, order, big, offset, length)
             except (struct.error, ValueError, IndexError, OverflowError) as error:
                 raise _cut_short(path) from error
             if page.end > length:
@@ -114,7 +114,9 @@ def imagej_counts(page: Page) -> tuple[int, int]:
     return count("channels"), count("frames")
 
 
-def _page(stream: IO[bytes], order: str, big: bool, offset: int) -> tuple[Page, int]:
+def _page(stream: IO[bytes], order: str, big: bool, offset: int, length: int) -> tuple[Page, int]:
+    if offset >= length:
+        raise struct.error("directory outside the file")
     stream.seek(offset)
     width_of_count, entry_size, letter = (8, 20, "Q") if big else (2, 12, "I")
     (count,) = struct.unpack(order + ("Q" if big else "H"), stream.read(width_of_count))
@@ -135,10 +137,11 @@ def _page(stream: IO[bytes], order: str, big: bool, offset: int) -> tuple[Page, 
         size = _SIZES.get(kind, 1) * number
         if size <= len(inline):
             return kind, number, inline[:size]
-        stream.seek(struct.unpack(order + letter, inline)[0])
-        data = stream.read(size)
-        if len(data) < size:
+        (start,) = struct.unpack(order + letter, inline)
+        if start + size > length:
             raise struct.error("value outside the file")
+        stream.seek(start)
+        data = stream.read(size)
         return kind, number, data
 
     def numbers(tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
