@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import subprocess
@@ -65,6 +66,20 @@ def test_a_truncated_picture(noise, tmp_path, suffix, capfd):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert "cut short" in refused(path).what
     assert capfd.readouterr().err == ""
+
+
+def test_libjpegs_complaints_stay_off_standard_output(noise, tmp_path, capfd):
+    image = pytest.importorskip("PIL.Image")
+    path = tmp_path / "x.jpg"
+    image.fromarray((noise.array[0] >> 8).astype(np.uint8)).save(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\xff\xc4") + 20
+    data[at : at + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with contextlib.suppress(InputError):
+        read_volume(path, spacing=(1,))
+    seen = capfd.readouterr()
+    assert seen.out == "" and seen.err != ""
 
 
 def test_a_volume_with_one_damaged_byte_in_its_compressed_data(noise, tmp_path):

@@ -43,18 +43,18 @@ def itk_reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def quiet_descriptor(descriptor: int = 2) -> Iterator[None]:
-    """Send what C libraries print on standard error nowhere. It holds for the whole process: keep the block short."""
+def redirected(descriptor: int, target: int | None = None) -> Iterator[None]:
+    """Send what C libraries print on a descriptor to ``target``, or nowhere; for the whole process, so be short."""
     try:
         kept = os.dup(descriptor)
-    except OSError:  # closed, as in a windowed application: nothing to keep quiet
+        there = os.open(os.devnull, os.O_WRONLY) if target is None else os.dup(target)
+    except OSError:  # closed, as in a windowed application: there is nothing to redirect
         yield
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, descriptor)
+        os.dup2(there, descriptor)
         yield
     finally:
         os.dup2(kept, descriptor)
         os.close(kept)
-        os.close(nowhere)
+        os.close(there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from .itk import open_reader, read_array
 from .names import DOUBLE_SUFFIXES, PICTURE_SUFFIXES, VOLUME_SUFFIXES, suffix_of, visible_files
-from .notes import SpacingAssumedWarning, warn
+from .notes import SpacingAssumedWarning, redirected, warn
 from .tiff import imagej_counts, imagej_step, read_pages
 
 Spacing = tuple[float, float, float]
@@ -40,8 +41,10 @@ def read_picture(path: Path) -> tuple[np.ndarray, Spacing | None]:
         _check_jpeg(path)
     elif suffix_of(path) == ".bmp":
         _check_bmp(path)
-    reader = open_reader(path)
-    array = read_array(path, reader)
+    # ITK prints libjpeg's complaints on standard output, where others expect results.
+    with redirected(1, 2) if suffix_of(path) in (".jpg", ".jpeg") else contextlib.nullcontext():
+        reader = open_reader(path)
+        array = read_array(path, reader)
     components = reader.GetNumberOfComponents()
     plain = array.ndim - (1 if components > 1 else 0)
     if plain == 2:

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..volume import Volume
 from .atomic import atomic_path, disk_error, has_room
 from .names import suffix_of
-from .notes import itk_reason, quiet_descriptor
+from .notes import itk_reason, redirected
 from .verify import is_whole
 
 #: Formats of one file that keep the whole geometry.
@@ -111,7 +111,7 @@ def write_image(
         # Where the disk may not suffice, the C libraries below ITK would each add lines of their own to ours.
         scarce = shutil.disk_usage(temporary.parent).free < size + (1 << 20)
         try:
-            with quiet_descriptor() if scarce else contextlib.nullcontext():
+            with redirected(2) if scarce else contextlib.nullcontext():
                 sitk.WriteImage(image, str(temporary), useCompression=True)
         except RuntimeError as error:
             raise _failure(error, temporary, path) from error
