@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 slicer = pytest.importorskip("slicer", reason="needs the slicer-core wheel")
+vtk = pytest.importorskip("vtk")
 
 EXTENSION = Path(__file__).resolve().parents[2] / "MedSegExtension"
 
@@ -54,21 +55,29 @@ class Application:
         colours.AddDefaultColorNodes()
         self.module_logics = {}
         # Without the segmentations logic no representation and no conversion is registered.
-        kinds = {"segmentations": slicer.vtkSlicerSegmentationsModuleLogic, "volumes": slicer.vtkSlicerVolumesLogic}
+        kinds = {"segmentations": slicer.vtkSlicerSegmentationsModuleLogic, "volumes": slicer.vtkSlicerVolumesLogic,
+                 "sequences": slicer.vtkSlicerSequencesLogic}
         for name, kind in kinds.items():
             logic = kind()
             logic.SetMRMLApplicationLogic(self.logic)
             logic.SetMRMLScene(self.scene)
             self.module_logics[name] = logic
-        self.scene.AddObserver(self.scene.NodeAddedEvent, self._list_node)
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode
 
-    def _list_node(self, scene, event, node=None) -> None:
-        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-        for kind in ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode"):
-            for number in range(scene.GetNumberOfNodesByClass(kind)):
-                added = scene.GetNthNodeByClass(number, kind)
-                if not hierarchy.GetItemByDataNode(added):
-                    hierarchy.CreateItem(hierarchy.GetSceneItemID(), added)
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def list_node(scene, event, node):
+            if node.IsA("vtkMRMLVolumeNode") or node.IsA("vtkMRMLSegmentationNode"):
+                items = hierarchy.GetSubjectHierarchyNode(scene)
+                items.CreateItem(items.GetSceneItemID(), node)
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def unlist_node(scene, event, node):
+            items = hierarchy.GetSubjectHierarchyNode(scene)
+            if items and items.GetItemByDataNode(node):
+                items.RemoveItem(items.GetItemByDataNode(node), False)
+
+        self.scene.AddObserver(self.scene.NodeAddedEvent, list_node)
+        self.scene.AddObserver(self.scene.NodeAboutToBeRemovedEvent, unlist_node)
 
     def clear(self) -> None:
         self.scene.Clear(0)

@@ -6,10 +6,9 @@ import os
 import shutil
 import time
 
+import medseg
 import numpy as np
 import pytest
-
-import medseg
 from medseg.client import WorkerClient, result_from_message
 from medseg.errors import Cancelled, InputError
 from medseg.volume import Volume
