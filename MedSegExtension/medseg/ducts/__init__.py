@@ -1,9 +1,9 @@
 """Measuring ducts: centreline graph, calibre, candidate strictures and dilatations, parts and gaps, surface.
 
-    >>> from medseg.ducts import measure_ducts, write_measurement
-    >>> m = measure_ducts(labels, label=1)            # labels: Volume with a label map
-    >>> [(b.name, b.length_mm, b.mean_diameter_mm) for b in m.branches]
-    >>> write_measurement(m, "out", "case")
+>>> from medseg.ducts import measure_ducts, write_measurement
+>>> m = measure_ducts(labels, label=1)            # labels: Volume with a label map
+>>> [(b.name, b.length_mm, b.mean_diameter_mm) for b in m.branches]
+>>> write_measurement(m, "out", "case")
 """
 
 from __future__ import annotations
@@ -13,5 +13,13 @@ from .model import Branch, Bridge, Component, DuctMeasurement, Finding, Node, bo
 from .write import write_measurement
 
 __all__ = [
-    "Branch", "Bridge", "Component", "DuctMeasurement", "Finding", "Node", "bounded", "measure_ducts", "write_measurement",
+    "Branch",
+    "Bridge",
+    "Component",
+    "DuctMeasurement",
+    "Finding",
+    "Node",
+    "bounded",
+    "measure_ducts",
+    "write_measurement",
 ]

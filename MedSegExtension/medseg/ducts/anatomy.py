@@ -24,9 +24,10 @@ LEAST_TRUNK = 0.5
 def propose_names(branches: list[Branch], nodes: list[Node], bridges: list[Bridge]) -> list[str]:
     """Set proposed names of branches and nodes; returns remarks.
 
-    The common duct is the way from the lowest end of a wide duct up to the confluence. The confluence is the first bifurcation on the
-    way to the bulk of the tree whose two largest sides both drain a fair share and lie to the right and left of one
-    another. Proposed bridges count as joined here and nowhere else, so that a tree above a complete stricture gets its names.
+    The common duct is the way from the lowest end of a wide duct up to the confluence. The confluence is the first
+    bifurcation on the way to the bulk of the tree whose two largest sides both drain a fair share and lie to the
+    right and left of one another. Proposed bridges count as joined here and nowhere else, so that a tree above a
+    complete stricture gets its names.
     """
     import networkx as nx
 
@@ -39,8 +40,10 @@ def propose_names(branches: list[Branch], nodes: list[Node], bridges: list[Bridg
         graph.add_edge(bridge.from_node, other, key=-1 - n, branch=None, weight=bridge.gap_mm)
     if not graph.number_of_edges():
         return []
-    largest = max(nx.connected_components(graph), key=lambda part: sum(
-        b.length_mm * b.mean_diameter_mm**2 for b in branches if b.start_node in part))
+    largest = max(
+        nx.connected_components(graph),
+        key=lambda part: sum(b.length_mm * b.mean_diameter_mm**2 for b in branches if b.start_node in part),
+    )
     graph = graph.subgraph(largest).copy()
     root = _lowest_wide_end(graph, nodes)
     if root is None:
@@ -87,14 +90,16 @@ def _lowest_wide_end(graph: networkx.MultiGraph, nodes: list[Node]) -> int | Non
 def _to_confluence(
     graph: networkx.MultiGraph, root: int, nodes: list[Node]
 ) -> tuple[list[Branch], tuple[int, list[tuple[Branch, float]]] | None]:
-    """The branches from ``root`` to the confluence, and (confluence, [(first branch of a side, its middle along L in mm)])."""
+    """The branches from ``root`` to the confluence, and (confluence, [(first branch of a side, its middle along L in
+    mm)]).
+    """
     import networkx as nx
 
     path: list[Branch] = []
     seen, here = {root}, root
     while True:
         sides = []
-        for _, other, key, data in graph.edges(here, keys=True, data=True):
+        for _, other, _key, data in graph.edges(here, keys=True, data=True):
             if other in seen:
                 continue
             rest = graph.subgraph(set(graph.nodes) - {here})

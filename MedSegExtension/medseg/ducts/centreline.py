@@ -1,4 +1,6 @@
-"""The centreline below the size of a voxel: from skeleton paths to the middle of the duct, its ends and its bifurcations."""
+"""The centreline below the size of a voxel: from skeleton paths to the middle of the duct, its ends and its
+bifurcations.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ POINTS_PER_VOXEL = 2
 ROUNDS = 3
 #: Two branches that leave a bifurcation in directions further apart than this are one duct going on, in degrees.
 GOING_ON_DEG = 150.0
-#: How much of the last radius before a tip is filled, at most in a dome and at least in a flat end (voxelised shapes: 0.71
-#: and 0.92 on average, standard deviation 0.05).
+#: How much of the last radius before a tip is filled, at most in a dome and at least in a flat end (voxelised shapes:
+#: 0.71 and 0.92 on average, standard deviation 0.05).
 DOME_FILLED, FLAT_FILLED = 0.78, 0.87
 #: How far beyond the centre of a dome of radius 1 the bundle of rays of `_distance_to_end` leaves it.
 DOME_REACH = 0.94
@@ -45,9 +47,7 @@ class Path:
     own: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
 
-def centrelines(
-    graph: networkx.MultiGraph, grid: DuctGrid, radius: Radius
-) -> tuple[list[Path], dict[Any, np.ndarray]]:
+def centrelines(graph: networkx.MultiGraph, grid: DuctGrid, radius: Radius) -> tuple[list[Path], dict[Any, np.ndarray]]:
     """Centreline paths of every edge of a skeleton graph and the refined position of every node, local mm.
 
     Order of the paths: by component and position as networkx lists them; callers sort.
@@ -90,8 +90,8 @@ def _window(grid: DuctGrid, radius: float) -> float:
 def mark_shared(paths: list[Path], radius: Radius) -> None:
     """Set ``own``: False where a branch runs inside the lumen that it shares with another one at a bifurcation.
 
-    A point is shared when the middle of the other branch is nearer than the other's radius and most of its own. A branch that
-    goes straight on is the same duct and does not count.
+    A point is shared when the middle of the other branch is nearer than the other's radius and most of its own. A
+    branch that goes straight on is the same duct and does not count.
     """
     inscribed = [radius(path.points) for path in paths]
     incident: dict[Any, list[tuple[int, int]]] = {}
@@ -132,7 +132,9 @@ def _outward(points: np.ndarray, end: int, reach: float) -> np.ndarray:
 
 
 def _recentre(paths: list[Path], grid: DuctGrid, radius: Radius, step: float) -> None:
-    """Move every path into the middle of its sections; where a branch shares its lumen, go with the nearest own point."""
+    """Move every path into the middle of its sections; where a branch shares its lumen, go with the nearest own
+    point.
+    """
     points = np.concatenate([path.points for path in paths])
     tangents = np.concatenate([tangents_of(path.points, path.closed) for path in paths])
     inscribed = radius(points)
@@ -143,7 +145,7 @@ def _recentre(paths: list[Path], grid: DuctGrid, radius: Radius, step: float) ->
     at = 0
     for path in paths:
         n = len(path.points)
-        shift, r = offset[at:at + n], inscribed[at:at + n]
+        shift, r = offset[at : at + n], inscribed[at : at + n]
         at += n
         usable = path.own.copy()
         for end in (0, 1):  # a cap has no section that is perpendicular to the duct
@@ -165,10 +167,10 @@ def _recentre(paths: list[Path], grid: DuctGrid, radius: Radius, step: float) ->
 def _finish_end(path: Path, end: int, grid: DuctGrid, radius: Radius, step: float) -> None:
     """Let a free end run straight to where the duct ends.
 
-    The path is cut back to one radius before its tip and goes on along its direction. A duct cut flat ends at the cut. A duct that
-    closes with a dome is the sweep of a ball, and its axis ends at the last ball's centre. Which of both it is, is told by how
-    much of the last radius is filled: all of a flat end, two thirds of a dome. Below a few voxels that cannot be told, and the
-    axis ends halfway between.
+    The path is cut back to one radius before its tip and goes on along its direction. A duct cut flat ends at the
+    cut. A duct that closes with a dome is the sweep of a ball, and its axis ends at the last ball's centre. Which of
+    both it is, is told by how much of the last radius is filled: all of a flat end, two thirds of a dome. Below a few
+    voxels that cannot be told, and the axis ends halfway between.
     """
     points = path.points if end == 0 else path.points[::-1]
     s = arc_length(points)
@@ -217,13 +219,17 @@ def _distance_to_end(grid: DuctGrid, base: np.ndarray, forward: np.ndarray, r: f
         entered = np.flatnonzero(ray)
         if not len(entered):
             continue
-        left = np.flatnonzero(~ray[entered[0]:])
+        left = np.flatnonzero(~ray[entered[0] :])
         ends.append(t[entered[0] + left[0]] if len(left) else t[-1])
     return float(np.median(ends)) if ends else 0.0
 
 
 def _join(
-    paths: list[Path], positions: dict[Any, np.ndarray], graph: networkx.MultiGraph, grid: DuctGrid, radius: Radius,
+    paths: list[Path],
+    positions: dict[Any, np.ndarray],
+    graph: networkx.MultiGraph,
+    grid: DuctGrid,
+    radius: Radius,
     step: float,
 ) -> None:
     """Put each bifurcation where the axes of its branches meet, and lead the branches there.
@@ -248,7 +254,7 @@ def _join(
             first = np.flatnonzero(own)
             if not len(first):
                 continue
-            rest = points[first[0]:]
+            rest = points[first[0] :]
             along = arc_length(rest)
             stretch = rest[along <= max(2 * float(radius(rest[0])[0]), 4 * voxel)]
             if len(stretch) < 3:
@@ -271,15 +277,15 @@ def _join(
         if not len(inner):
             path.points = resample(move_ends(points, start, stop), step)
             continue
-        parts = [points[inner[0]:inner[-1] + 1]]
+        parts = [points[inner[0] : inner[-1] + 1]]
         if path.start in lines:
             parts.insert(0, start[None])
         elif inner[0] > 0:
-            parts.insert(0, points[:inner[0]])
+            parts.insert(0, points[: inner[0]])
         if path.stop in lines:
             parts.append(stop[None])
         elif inner[-1] < len(points) - 1:
-            parts.append(points[inner[-1] + 1:])
+            parts.append(points[inner[-1] + 1 :])
         joined = resample(np.vstack(parts), step)
         path.points = resample(smooth(joined, _window(grid, float(np.median(radius(joined)))) / 1.5), step)
 

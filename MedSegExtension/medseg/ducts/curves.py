@@ -26,14 +26,14 @@ def resample(points: np.ndarray, step: float) -> np.ndarray:
 def smooth(points: np.ndarray, window_mm: float, closed: bool = False, pinned: bool = True) -> np.ndarray:
     """Local quadratic smoothing (Savitzky and Golay 1964) of an evenly spaced polyline (N, 3).
 
-    A moving mean would pull a bend inwards and shorten it; a local quadratic follows it. ``closed`` polylines repeat their first
-    point at the end. ``pinned`` keeps both ends of an open one where they are.
+    A moving mean would pull a bend inwards and shorten it; a local quadratic follows it. ``closed`` polylines repeat
+    their first point at the end. ``pinned`` keeps both ends of an open one where they are.
     """
     n = len(points) - 1 if closed else len(points)
     step = np.linalg.norm(np.diff(points, axis=0), axis=1).mean()
     if n < 5 or step <= 0:
         return points
-    window = min(int(round(window_mm / step)) | 1, (n - 1) | 1 if n % 2 else n - 1)
+    window = min(round(window_mm / step) | 1, (n - 1) | 1 if n % 2 else n - 1)
     if window < 5:
         return points
     if closed:
@@ -71,8 +71,8 @@ def direction(points: np.ndarray) -> np.ndarray:
 
 
 def weighted_smooth(values: np.ndarray, weights: np.ndarray, sigma: float, closed: bool = False) -> np.ndarray:
-    """Gaussian mean of ``values`` (N,) with ``weights`` (N,), ``sigma`` in samples; where no weight reaches, the value is
-    that of the nearest sample that has weight."""
+    """Gaussian mean of ``values`` (N,) with ``weights`` (N,), ``sigma`` in samples; where no weight reaches, the
+    value is that of the nearest sample that has weight."""
     from scipy.ndimage import gaussian_filter1d
 
     mode = "wrap" if closed else "constant"

@@ -1,7 +1,8 @@
 """Candidate strictures and dilatations from the calibre along the branches.
 
-A narrowing counts relative to the calibre on both of its sides, so that neither the taper of a tree towards its periphery nor the
-step from a duct to its side branch is one. Thresholds and grades with their sources are in docs/measuring.md.
+A narrowing counts relative to the calibre on both of its sides, so that neither the taper of a tree towards its
+periphery nor the step from a duct to its side branch is one. Thresholds and grades with their sources are in
+docs/measuring.md.
 """
 
 from __future__ import annotations
@@ -40,15 +41,17 @@ def find_strictures(branches: list[Branch], nodes: list[Node], voxel: float) -> 
         reference = np.minimum(left, right)
         narrowing = reference - d
         candidate = (
-            inner & (narrowing >= LEAST_NARROWING * reference) & (narrowing >= LEAST_NARROWING_VOXELS * voxel)
+            inner
+            & (narrowing >= LEAST_NARROWING * reference)
+            & (narrowing >= LEAST_NARROWING_VOXELS * voxel)
             & (reference >= LEAST_REFERENCE_VOXELS * voxel)
         )
         while candidate.any():
             worst = int(np.argmax(np.where(candidate, narrowing / np.maximum(reference, 1e-6), -1.0)))
             low, high = _run(d <= reference[worst] - narrowing[worst] / 2, worst)
             found.append(_stricture(branch, s, inner, worst, low, high, float(reference[worst])))
-            candidate[max(low - 1, 0):high + 2] = False
-            candidate[low:high + 1] = False
+            candidate[max(low - 1, 0) : high + 2] = False
+            candidate[low : high + 1] = False
             near = np.abs(s - s[worst]) < 3 * voxel
             candidate &= ~near
     found.sort(key=lambda f: (-f.change, f.branch))
@@ -66,8 +69,12 @@ def find_dilatations(branches: list[Branch], nodes: list[Node], voxel: float) ->
         left, right = _sides(s, d, percentile=50.0, least=3 * voxel)
         reference = np.maximum(left, right)
         widening = d - reference
-        candidate = inner & (reference > 0) & (widening >= LEAST_WIDENING * reference) & (
-            widening >= LEAST_WIDENING_VOXELS * voxel)
+        candidate = (
+            inner
+            & (reference > 0)
+            & (widening >= LEAST_WIDENING * reference)
+            & (widening >= LEAST_WIDENING_VOXELS * voxel)
+        )
         if candidate.any():
             peak = int(np.argmax(np.where(candidate, widening, -1.0)))
             low, high = _run(d >= reference[peak] + widening[peak] / 2, peak)
@@ -94,8 +101,12 @@ def _by_node(branches: list[Branch]) -> dict[int, list[tuple[Branch, bool]]]:
     return around
 
 
-def _extended(branch: Branch, around: dict[int, list[tuple[Branch, bool]]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distance, measured diameter and whether it is the branch's own, continued into the widest neighbour at each end."""
+def _extended(
+    branch: Branch, around: dict[int, list[tuple[Branch, bool]]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distance, measured diameter and whether it is the branch's own, continued into the widest neighbour at each
+    end.
+    """
     s, d = branch.distance_mm, branch.measured_mm
     parts_s, parts_d, inner = [s], [d], [np.ones(len(s), dtype=bool)]
     for node, at_start in ((branch.start_node, True), (branch.end_node, False)):
@@ -125,15 +136,22 @@ def _sides(
     s: np.ndarray, d: np.ndarray, percentile: float = NEIGHBOUR_PERCENTILE, least: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """The neighbouring calibre on each side of every point, 0 where there is no duct on that side."""
-    left, right = np.zeros(len(s)), np.zeros(len(s))
-    for n in range(len(s)):
-        before = (s < s[n] - least) & (s >= s[n] - least - NEIGHBOURHOOD_MM)
-        after = (s > s[n] + least) & (s <= s[n] + least + NEIGHBOURHOOD_MM)
-        if before.any():
-            left[n] = np.percentile(d[before], percentile)
-        if after.any():
-            right[n] = np.percentile(d[after], percentile)
+    step = float(s[-1] - s[0]) / max(len(s) - 1, 1)
+    skip, reach = round(least / step) if step > 0 else 0, max(round(NEIGHBOURHOOD_MM / step), 1) if step > 0 else 1
+    right = _following(d, skip, reach, percentile)
+    left = _following(d[::-1], skip, reach, percentile)[::-1]
     return left, right
+
+
+def _following(d: np.ndarray, skip: int, reach: int, percentile: float) -> np.ndarray:
+    """The percentile of the ``reach`` values after ``skip`` ones after each value of ``d`` (N,), 0 where there are
+    none.
+    """
+    padded = np.concatenate([d[skip + 1 :], np.full(reach + skip + 1, np.inf)])[: len(d) + reach - 1]
+    windows = np.sort(np.lib.stride_tricks.sliding_window_view(padded, reach)[: len(d)], axis=1)
+    count = np.isfinite(windows).sum(axis=1)
+    rank = np.rint(percentile / 100 * np.maximum(count - 1, 0)).astype(int)
+    return np.where(count > 0, windows[np.arange(len(d)), rank], 0.0)
 
 
 def _run(mask: np.ndarray, at: int) -> tuple[int, int]:
@@ -158,9 +176,20 @@ def _stricture(
     resolved = bool(branch.resolved[at])
     diameter = float(branch.diameter_mm[at])
     change = max(1 - diameter / reference, 0.0)
-    return Finding("stricture", branch.id, branch.points_lps_mm[at], float(s[high] - s[low]), diameter, resolved, reference,
-                   change, stricture_grade(change, resolved), float(max(s[low], 0.0)),
-                   float(min(s[high], branch.length_mm)), name=branch.name)
+    return Finding(
+        "stricture",
+        branch.id,
+        branch.points_lps_mm[at],
+        float(s[high] - s[low]),
+        diameter,
+        resolved,
+        reference,
+        change,
+        stricture_grade(change, resolved),
+        float(max(s[low], 0.0)),
+        float(min(s[high], branch.length_mm)),
+        name=branch.name,
+    )
 
 
 def _dilatation(
@@ -168,15 +197,29 @@ def _dilatation(
 ) -> Finding:
     at = _place(branch, inner, peak)
     diameter = float(branch.diameter_mm[at])
-    return Finding("dilatation", branch.id, branch.points_lps_mm[at], float(s[high] - s[low]), diameter,
-                   bool(branch.resolved[at]), reference, diameter / reference - 1, grade, float(max(s[low], 0.0)),
-                   float(min(s[high], branch.length_mm)), name=branch.name)
+    return Finding(
+        "dilatation",
+        branch.id,
+        branch.points_lps_mm[at],
+        float(s[high] - s[low]),
+        diameter,
+        bool(branch.resolved[at]),
+        reference,
+        diameter / reference - 1,
+        grade,
+        float(max(s[low], 0.0)),
+        float(min(s[high], branch.length_mm)),
+        name=branch.name,
+    )
 
 
 def _once(found: list[Finding]) -> list[Finding]:
     """Of findings of neighbouring branches that overlap at a bifurcation, keep the first."""
     kept: list[Finding] = []
     for f in found:
-        if all(np.linalg.norm(f.position_lps_mm - k.position_lps_mm) > max(f.length_mm, k.length_mm) / 2 + 1.0 for k in kept):
+        if all(
+            np.linalg.norm(f.position_lps_mm - k.position_lps_mm) > max(f.length_mm, k.length_mm) / 2 + 1.0
+            for k in kept
+        ):
             kept.append(f)
     return kept

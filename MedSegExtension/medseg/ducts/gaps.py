@@ -1,4 +1,6 @@
-"""Gaps between parts: which ends point at each other, what joining them would look like, and which may be strictures."""
+"""Gaps between parts: which ends point at each other, what joining them would look like, and which may be
+strictures.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ WIDEST_GAP_MM = 20.0
 #: An end points at what it may have been joined to within this angle; gaps of up to `CLOSE_VOXELS` may turn more.
 WIDEST_ANGLE_DEG = 50.0
 CLOSE_VOXELS = 3.0
-#: A duct that ends at a gap must be this many voxels wide for the gap to be a possible stricture: thinner ones break by chance.
+#: A duct that ends at a gap must be this many voxels wide for the gap to be a possible stricture: thinner ones break
+#: by chance.
 LEAST_REFERENCE_VOXELS = 2.0
 
 
@@ -24,7 +27,8 @@ def find_gaps(
 ) -> tuple[list[Bridge], list[Finding]]:
     """Proposed bridges, at most one fewer than parts, and the possible complete strictures among them.
 
-    Also sets ``gap_mm`` and ``nearest_component`` of every component that has a centreline. ``voxel`` : largest spacing, mm.
+    Also sets ``gap_mm`` and ``nearest_component`` of every component that has a centreline. ``voxel`` : largest
+    spacing, mm.
     """
     by_id = {b.id: b for b in branches}
     with_branches = [c for c in components if c.branches]
@@ -75,7 +79,14 @@ def _end(branch: Branch, node: int) -> tuple[np.ndarray, float]:
 
 
 def _bridge(
-    tip: Node, branch: Branch, outward: np.ndarray, target: Branch, at: int, place: np.ndarray, nodes: list[Node], voxel: float
+    tip: Node,
+    branch: Branch,
+    outward: np.ndarray,
+    target: Branch,
+    at: int,
+    place: np.ndarray,
+    nodes: list[Node],
+    voxel: float,
 ) -> Bridge | None:
     """The bridge from a tip to point ``at`` of another branch, or None where they do not point at each other."""
     across = place - tip.position_lps_mm
@@ -97,8 +108,16 @@ def _bridge(
         return None
     other = end if end is not None else 0
     points = np.stack([tip.position_lps_mm, place])
-    return Bridge(tip.id, other, branch.id, target.id, gap, angle,
-                  (_end(branch, tip.id)[1], float(target.measured_mm[at])), points)
+    return Bridge(
+        tip.id,
+        other,
+        branch.id,
+        target.id,
+        gap,
+        angle,
+        (_end(branch, tip.id)[1], float(target.measured_mm[at])),
+        points,
+    )
 
 
 def _spanning(best: dict[tuple[int, int], tuple[float, Bridge]], components: list[Component]) -> list[Bridge]:
@@ -107,7 +126,9 @@ def _spanning(best: dict[tuple[int, int], tuple[float, Bridge]], components: lis
         return []
     count = max(c.id for c in components) + 1
     keys = sorted(best)
-    matrix = coo_matrix(([best[k][0] for k in keys], ([k[0] for k in keys], [k[1] for k in keys])), shape=(count, count))
+    matrix = coo_matrix(
+        ([best[k][0] for k in keys], ([k[0] for k in keys], [k[1] for k in keys])), shape=(count, count)
+    )
     tree = minimum_spanning_tree(matrix.tocsr()).tocoo()
     chosen = sorted((min(a, b), max(a, b)) for a, b in zip(tree.row.tolist(), tree.col.tolist(), strict=True))
     return [best[key][1] for key in chosen]
@@ -124,5 +145,16 @@ def _possible_stricture(bridge: Bridge, by_id: dict[int, Branch], nodes: list[No
     reference = min(calibres)
     if reference < LEAST_REFERENCE_VOXELS * voxel:
         return None
-    return Finding("possible complete stricture", one.id, bridge.points_lps_mm.mean(axis=0), bridge.gap_mm, 0.0, False,
-                   reference, 1.0, "possibly complete: no lumen labelled between two ends", other_branch=two.id, name=one.name)
+    return Finding(
+        "possible complete stricture",
+        one.id,
+        bridge.points_lps_mm.mean(axis=0),
+        bridge.gap_mm,
+        0.0,
+        False,
+        reference,
+        1.0,
+        "possibly complete: no lumen labelled between two ends",
+        other_branch=two.id,
+        name=one.name,
+    )

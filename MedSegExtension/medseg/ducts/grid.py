@@ -78,8 +78,11 @@ def crop_to_duct(labels: Volume, label: int, probabilities: np.ndarray | None = 
     InputError : the label map is not of whole numbers, or the probabilities are on another grid or out of range.
     """
     if labels.array.dtype.kind not in "bui":
-        raise InputError(f"a label map has whole numbers, this one is {labels.array.dtype}", file=labels.source,
-                         mend="pass a segmentation, not an image or probabilities")
+        raise InputError(
+            f"a label map has whole numbers, this one is {labels.array.dtype}",
+            file=labels.source,
+            mend="pass a segmentation, not an image or probabilities",
+        )
     mask = labels.array == label
     windows = ndimage.find_objects(mask.view(np.uint8))
     if not windows or windows[0] is None:
@@ -121,14 +124,20 @@ def crop_to_duct(labels: Volume, label: int, probabilities: np.ndarray | None = 
 
 def _check_probabilities(labels: Volume, probabilities: np.ndarray) -> None:
     if probabilities.shape != labels.array.shape:
-        raise InputError(f"probabilities of shape {probabilities.shape} beside labels of shape {labels.array.shape}",
-                         file=labels.source, mend="pass the probabilities of this label on the grid of the label map")
+        raise InputError(
+            f"probabilities of shape {probabilities.shape} beside labels of shape {labels.array.shape}",
+            file=labels.source,
+            mend="pass the probabilities of this label on the grid of the label map",
+        )
     if not np.all(np.isfinite(probabilities)) or probabilities.min() < -1e-3 or probabilities.max() > 1 + 1e-3:
-        raise InputError("the probabilities are not all between 0 and 1", file=labels.source,
-                         mend="pass probabilities, not logits")
+        raise InputError(
+            "the probabilities are not all between 0 and 1", file=labels.source, mend="pass probabilities, not logits"
+        )
 
 
-def _occupancy(filled: np.ndarray, mask: np.ndarray, window: tuple[slice, ...], probabilities: np.ndarray) -> np.ndarray:
+def _occupancy(
+    filled: np.ndarray, mask: np.ndarray, window: tuple[slice, ...], probabilities: np.ndarray
+) -> np.ndarray:
     """Probabilities in and next to the duct; elsewhere 0, so that other structures stay out of the sections."""
     grown = tuple(slice(max(w.start - PADDING, 0), w.stop + PADDING) for w in window)
     before = [PADDING - (w.start - g.start) for w, g in zip(window, grown, strict=True)]
@@ -161,8 +170,8 @@ def isotropic_mask(mask: np.ndarray, spacing: np.ndarray) -> tuple[np.ndarray, n
     """A mask for thinning on a grid with nearly equal spacings, and these spacings (3,) in mm.
 
     Voxel (0, 0, 0) keeps its place. Between slices that lie far apart the shape is interpolated through the signed
-    distance to its surface (Raya and Udupa, IEEE Trans Med Imaging 1990;9:32-42). A part that this would lose or break is
-    repeated voxel by voxel instead, so that the parts of the mask stay what they are.
+    distance to its surface (Raya and Udupa, IEEE Trans Med Imaging 1990;9:32-42). A part that this would lose or
+    break is repeated voxel by voxel instead, so that the parts of the mask stay what they are.
     """
     finest = float(spacing.min())
     if spacing.max() <= NEARLY_ISOTROPIC * finest:

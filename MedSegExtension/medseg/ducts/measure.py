@@ -1,4 +1,6 @@
-"""`measure_ducts`: from a label map to a measurement. The steps are in files of their own; this one puts them together."""
+"""`measure_ducts`: from a label map to a measurement. The steps are in files of their own; this one puts them
+together.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from .model import Branch, Component, DuctMeasurement, Node
 from .skeleton import inscribed_radius, skeleton_graph
 from .surface import duct_surface, triangle_areas
 
-#: A part whose only branch is shorter than this many of its calibres is round: it has no direction to be measured along.
+#: A part whose only branch is shorter than this many of its calibres is round: it has no direction to be measured
+#: along.
 LEAST_ELONGATION = 1.2
 #: Parts of fewer voxels than this have no centreline.
 LEAST_VOXELS = 4
@@ -49,7 +52,8 @@ def measure_ducts(
 
     Raises
     ------
-    InputError : the array is not a label map, the probabilities do not fit it, or a name is given to a branch that is not there.
+    InputError : the array is not a label map, the probabilities do not fit it, or a name is given to a branch that is
+        not there.
     MissingPackageError : scikit-image or networkx is not installed.
 
     A mask with nothing to measure (empty, a ball, specks) is no error: the result says so in ``warnings``. See
@@ -60,8 +64,22 @@ def measure_ducts(
     grid = crop_to_duct(labels, label, probabilities)
     voxel = max(labels.spacing)
     if grid is None:
-        m = DuctMeasurement(label, [], [], [], [], [], [], 0.0, 0.0, 0.0, [f"label {label} is empty: nothing to measure"],
-                            RESOLVED_VOXELS * voxel, labels.spacing, labels.name)
+        m = DuctMeasurement(
+            label,
+            [],
+            [],
+            [],
+            [],
+            [],
+            [],
+            0.0,
+            0.0,
+            0.0,
+            [f"label {label} is empty: nothing to measure"],
+            RESOLVED_VOXELS * voxel,
+            labels.spacing,
+            labels.name,
+        )
         _rename(m, names)
         return m
     parts, count = ndimage.label(grid.mask, NEIGHBOURS)
@@ -85,11 +103,21 @@ def measure_ducts(
     bridges, complete = find_gaps(branches, nodes, components, voxel)
     remarks = propose_names(branches, nodes, bridges) if branches else []
     m = DuctMeasurement(
-        label, branches, nodes, components, complete + find_strictures(branches, nodes, voxel),
-        find_dilatations(branches, nodes, voxel), bridges,
-        volume_ml=grid.voxels * grid.voxel_volume_mm3 / 1000, surface_area_mm2=float(areas.sum()),
-        total_length_mm=float(sum(b.length_mm for b in branches)), warnings=_warnings(grid, components, nodes, branches) + remarks,
-        resolution_mm=RESOLVED_VOXELS * voxel, spacing_mm=labels.spacing, source=labels.name, surface_lps_mm=(vertices, faces),
+        label,
+        branches,
+        nodes,
+        components,
+        complete + find_strictures(branches, nodes, voxel),
+        find_dilatations(branches, nodes, voxel),
+        bridges,
+        volume_ml=grid.voxels * grid.voxel_volume_mm3 / 1000,
+        surface_area_mm2=float(areas.sum()),
+        total_length_mm=float(sum(b.length_mm for b in branches)),
+        warnings=_warnings(grid, components, nodes, branches, graph.graph.get("contacts", 0)) + remarks,
+        resolution_mm=RESOLVED_VOXELS * voxel,
+        spacing_mm=labels.spacing,
+        source=labels.name,
+        surface_lps_mm=(vertices, faces),
     )
     _rename(m, names)
     tell(1.0, "done")
@@ -97,11 +125,14 @@ def measure_ducts(
 
 
 def _assemble(
-    paths: list[Path], calibres: list[tuple[np.ndarray, np.ndarray, np.ndarray]], positions: dict, grid: DuctGrid,
+    paths: list[Path],
+    calibres: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    positions: dict,
+    grid: DuctGrid,
     parts: np.ndarray,
 ) -> tuple[list[Branch], list[Node]]:
     """Branches and nodes with provisional numbers; ``component`` is the number of the part in ``parts``."""
-    branches = []
+    branches: list[Branch] = []
     numbers = {key: n + 1 for n, key in enumerate(positions)}
     degree = dict.fromkeys(positions, 0)
     for path, (diameter, resolved, measured) in zip(paths, calibres, strict=True):
@@ -113,19 +144,35 @@ def _assemble(
             continue
         narrow = int(np.argmin(np.where(where, measured, np.inf)))
         chord = float(np.linalg.norm(path.points[-1] - path.points[0]))
-        branches.append(Branch(
-            len(branches) + 1, grid.to_lps(path.points), diameter, resolved, path.own, measured, length,
-            float("nan") if path.closed or chord <= 0 else max(length / chord, 1.0), mean, float(diameter[narrow]),
-            bool(resolved[narrow]), grid.to_lps(path.points[narrow]), numbers[path.start], numbers[path.stop],
-            _part_of(path.points, grid, parts), path.closed,
-        ))
+        branches.append(
+            Branch(
+                len(branches) + 1,
+                grid.to_lps(path.points),
+                diameter,
+                resolved,
+                path.own,
+                measured,
+                length,
+                float("nan") if path.closed or chord <= 0 else max(length / chord, 1.0),
+                mean,
+                float(diameter[narrow]),
+                bool(resolved[narrow]),
+                grid.to_lps(path.points[narrow]),
+                numbers[path.start],
+                numbers[path.stop],
+                _part_of(path.points, grid, parts),
+                path.closed,
+            )
+        )
         degree[path.start] += 1
         degree[path.stop] += 1
     nodes = []
     for key, position in positions.items():
         kind = {0: "compact part", 1: "end", 2: "ring"}.get(degree[key], "bifurcation")
         mine = [b.id for b in branches if numbers[key] in (b.start_node, b.end_node)]
-        nodes.append(Node(numbers[key], grid.to_lps(position), degree[key], kind, _part_of(position[None], grid, parts), mine))
+        nodes.append(
+            Node(numbers[key], grid.to_lps(position), degree[key], kind, _part_of(position[None], grid, parts), mine)
+        )
     return branches, nodes
 
 
@@ -158,18 +205,32 @@ def _components(
     for n in range(1, count + 1):
         remark = None
         if n not in mine:
-            remark = ("too small for a centreline" if sizes[n] < 50 * LEAST_VOXELS else "too round for a centreline")
-        result.append(Component(n, int(sizes[n]), float(sizes[n] * grid.voxel_volume_mm3 / 1000), float(areas[n]),
-                                float(lengths[n]), mine.get(n, []), places[n - 1], remark=remark))
+            remark = "too small for a centreline" if sizes[n] < 50 * LEAST_VOXELS else "too round for a centreline"
+        result.append(
+            Component(
+                n,
+                int(sizes[n]),
+                float(sizes[n] * grid.voxel_volume_mm3 / 1000),
+                float(areas[n]),
+                float(lengths[n]),
+                mine.get(n, []),
+                places[n - 1],
+                remark=remark,
+            )
+        )
     return result
 
 
 def _number(branches: list[Branch], nodes: list[Node], components: list[Component]) -> None:
-    """Final numbers: parts by volume, the largest first; branches and nodes by part, then from the lowest to the highest."""
+    """Final numbers: parts by volume, the largest first; branches and nodes by part, then from the lowest to the
+    highest.
+    """
     components.sort(key=lambda c: (-c.voxels, *np.round(c.position_lps_mm, 2)))
     part = {c.id: n + 1 for n, c in enumerate(components)}
-    for item in [*branches, *nodes]:
-        item.component = part.get(item.component, 0)
+    for b in branches:
+        b.component = part.get(b.component, 0)
+    for n in nodes:
+        n.component = part.get(n.component, 0)
     nodes[:] = [n for n in nodes if n.degree > 0 or n.component > 0]
     nodes.sort(key=lambda n: (n.component, round(float(n.position_lps_mm[2]), 1), *np.round(n.position_lps_mm, 1)))
     node = {n.id: k + 1 for k, n in enumerate(nodes)}
@@ -214,33 +275,49 @@ def _describe_nodes(nodes: list[Node], branches: list[Branch], labels: Volume) -
                 vector = points[int(np.searchsorted(along, reach - 1e-9))] - points[0]
                 outward.append((i, vector / max(float(np.linalg.norm(vector)), 1e-9)))
         for k, (i, u) in enumerate(outward):
-            for j, v in outward[k + 1:]:
+            for j, v in outward[k + 1 :]:
                 n.angles_deg[f"{i}-{j}"] = float(np.degrees(np.arccos(np.clip(u @ v, -1, 1))))
 
 
-def _warnings(grid: DuctGrid, components: list[Component], nodes: list[Node], branches: list[Branch]) -> list[str]:
+def _warnings(
+    grid: DuctGrid, components: list[Component], nodes: list[Node], branches: list[Branch], contacts: int
+) -> list[str]:
     warnings = []
     bare = [c for c in components if not c.branches]
     if not branches:
         warnings.append("no part is long enough for a centreline: only volume and surface are measured")
     if len(bare) >= SPECKS:
-        warnings.append(f"{len(bare)} of {len(components)} parts have no centreline: the mask looks like noise; "
-                        "they count in the volume")
+        warnings.append(
+            f"{len(bare)} of {len(components)} parts have no centreline: the mask looks like noise; "
+            "they count in the volume"
+        )
     elif bare and branches:
-        warnings.append(f"{len(bare)} of {len(components)} parts are too small or too round for a centreline; "
-                        "they count in the volume")
+        warnings.append(
+            f"{len(bare)} of {len(components)} parts are too small or too round for a centreline; "
+            "they count in the volume"
+        )
     if sum(bool(c.branches) for c in components) > 1:
-        warnings.append(f"the ducts lie in {sum(bool(c.branches) for c in components)} parts with a centreline; none is left out")
+        warnings.append(
+            f"the ducts lie in {sum(bool(c.branches) for c in components)} parts with a centreline; none is left out"
+        )
+    if contacts:
+        places = f"{contacts} place{'s' if contacts > 1 else ''}"
+        warnings.append(f"ducts that touch side to side in the mask were taken apart in {places}")
     if grid.filled_voxels:
-        warnings.append(f"{grid.filled_voxels * grid.voxel_volume_mm3 / 1000:.3f} ml of cavities inside the duct were filled for the "
-                        "calibre and the surface; the volume is without them")
+        filled = grid.filled_voxels * grid.voxel_volume_mm3 / 1000
+        warnings.append(
+            f"{filled:.3f} ml of cavities inside the duct were filled for the calibre and the surface; "
+            "the volume is without them"
+        )
     for c in components:
         mine = [b for b in branches if b.component == c.id]
         if mine:
             loops = len(mine) - len({n for b in mine for n in (b.start_node, b.end_node)}) + 1
             if loops > 0:
-                warnings.append(f"part {c.id} contains {loops} loop{'s' if loops > 1 else ''}; bile ducts have none: "
-                                "ducts that touch in the mask, or a hole in it")
+                warnings.append(
+                    f"part {c.id} contains {loops} loop{'s' if loops > 1 else ''}; bile ducts have none: "
+                    "ducts that touch in the mask, or a hole in it"
+                )
     if grid.touches_border:
         warnings.append("the duct touches the edge of the image: it may go on outside")
     return warnings

@@ -19,13 +19,13 @@ class Branch:
     ----------
     id : number of the branch, from 1; the same mask always gives the same numbers.
     points_lps_mm : (N, 3) centreline from ``start_node`` to ``end_node``.
-    diameter_mm : (N,) calibre: the diameter of the circle with the area of the section. Where ``resolved`` is False it is an
-        upper bound.
+    diameter_mm : (N,) calibre: the diameter of the circle with the area of the section. Where ``resolved`` is False
+        it is an upper bound.
     resolved : (N,) bool.
     own : (N,) bool, False where the point lies in a bifurcation or in the cap of an end, and the calibre is that of the
         nearest section of the branch's own.
-    measured_mm : (N,) what the sections gave, also where that is below what the voxels resolve: for finding narrow places,
-        not for reading off.
+    measured_mm : (N,) what the sections gave, also where that is below what the voxels resolve: for finding narrow
+        places, not for reading off.
     length_mm : along the centreline.
     tortuosity : length over the distance between the ends, at least 1; NaN for a ring.
     mean_diameter_mm, min_diameter_mm : over the sections of its own.
@@ -110,8 +110,8 @@ class Finding:
     length_mm : from shoulder to shoulder, at half the change; the width of a gap.
     diameter_mm : narrowest or widest calibre; with ``resolved`` False an upper bound. 0 for a gap.
     reference_diameter_mm : the calibre expected there from the duct on both sides.
-    change : 1 - diameter / reference for a stricture (a bound from below where not resolved), diameter / reference - 1 for
-        a dilatation.
+    change : 1 - diameter / reference for a stricture (a bound from below where not resolved), diameter / reference -
+        1 for a dilatation.
     grade : in words, see docs/measuring.md.
     """
 
@@ -164,14 +164,22 @@ class DuctMeasurement:
     source: str = "volume"
     label_name: str | None = None
     surface_lps_mm: tuple[np.ndarray, np.ndarray] = field(
-        default_factory=lambda: (np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64)), repr=False)
+        default_factory=lambda: (np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64)), repr=False
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; says its units and coordinate system. Numbers are rounded to a thousandth of their unit."""
         return {
             "schema": SCHEMA,
             "coordinate_system": "LPS",
-            "units": {"position": "mm", "length": "mm", "diameter": "mm", "area": "mm2", "volume": "ml", "angle": "degree"},
+            "units": {
+                "position": "mm",
+                "length": "mm",
+                "diameter": "mm",
+                "area": "mm2",
+                "volume": "ml",
+                "angle": "degree",
+            },
             "notice": "Research use only. Strictures and dilatations are candidates for a radiologist to judge.",
             "source": self.source,
             "label": self.label,

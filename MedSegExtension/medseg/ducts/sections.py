@@ -1,9 +1,9 @@
 """Cross-sections of a duct perpendicular to its centreline: area and centre, below the size of a voxel.
 
-The area is the integral of the occupancy over the section, not the area inside a contour. Trilinear interpolation keeps the
-sum of the voxels, so the integral of the sections along the centreline is the volume of the duct, whatever the shape and
-the spacing of the voxels; a contour or a distance transform of the mask is off by up to half a voxel each way and
-the worse the thinner the duct. See docs/measuring.md for the comparison.
+The area is the integral of the occupancy over the section, not the area inside a contour. Trilinear interpolation
+keeps the sum of the voxels, so the integral of the sections along the centreline is the volume of the duct, whatever
+the shape and the spacing of the voxels; a contour or a distance transform of the mask is off by up to half a voxel
+each way and the worse the thinner the duct. See docs/measuring.md for the comparison.
 """
 
 from __future__ import annotations

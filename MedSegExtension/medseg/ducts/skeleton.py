@@ -20,14 +20,19 @@ SPUR_VOXELS = 2.0
 #: … or within this fraction of that ball's radius, whichever is more.
 SPUR_RADII = 0.5
 
+#: Two branches that leave a node further apart than this, in degrees, are one duct passing through.
+THROUGH_DEG = 125.0
+#: A contact is at most this many voxels longer than the radii of the two ducts it joins.
+CONTACT_VOXELS = 3.0
+
 Radius = Callable[[np.ndarray], np.ndarray]
 
 
 def inscribed_radius(mask: np.ndarray, spacing: np.ndarray) -> Radius:
     """A function from local mm points (N, 3) to the distance in mm to the nearest voxel face of the surface, (N,).
 
-    Distances run to the middles of the faces between duct and background, not to background voxel centres, so that they do
-    not carry the half voxel by which a distance transform of the mask is too large.
+    Distances run to the middles of the faces between duct and background, not to background voxel centres, so that
+    they do not carry the half voxel by which a distance transform of the mask is too large.
     """
     faces = []
     for axis in range(3):
@@ -50,21 +55,27 @@ def skeleton_graph(mask: np.ndarray, spacing: np.ndarray, radius: Radius) -> net
 
     Returns
     -------
-    Multigraph with ``position`` (3,) local mm at each node and ``points`` (N, 3) at each edge, from the node ``start`` to the
-    node ``stop``. A ring without bifurcation is one node with an edge to itself; a part too small or too round for
-    a centreline is one node without edges.
+    Multigraph with ``position`` (3,) local mm at each node and ``points`` (N, 3) at each edge, from the node
+    ``start`` to the node ``stop``. A ring without bifurcation is one node with an edge to itself; a part too small or
+    too round for a centreline is one node without edges. ``graph.graph["contacts"]`` counts links that were cut
+    between ducts that only touch, see `_cut_contact`.
     """
     try:
         import networkx as nx
         from skimage.morphology import skeletonize
     except ImportError as error:
-        raise MissingPackageError("measuring needs scikit-image and networkx", mend="pip install 'medseg[measure]'") from error
+        raise MissingPackageError(
+            "measuring needs scikit-image and networkx", mend="pip install 'medseg[measure]'"
+        ) from error
 
     voxels = np.argwhere(skeletonize(mask))  # Lee, Kashyap and Chu, CVGIP 1994;56:462-478
     graph = nx.MultiGraph()
     if len(voxels):
         _trace(voxels, spacing, radius, graph)
         _prune(graph, radius, float(spacing.max()))
+        while _cut_contact(graph, radius, float(spacing.max())):
+            graph.graph["contacts"] = graph.graph.get("contacts", 0) + 1
+            _prune(graph, radius, float(spacing.max()))
     return graph
 
 
@@ -92,7 +103,7 @@ def _trace(voxels: np.ndarray, spacing: np.ndarray, radius: Radius, graph: netwo
         graph.add_node(count, position=points[v])
         count += 1
 
-    neighbours = [adjacency.indices[adjacency.indptr[v]:adjacency.indptr[v + 1]] for v in range(n)]
+    neighbours = [adjacency.indices[adjacency.indptr[v] : adjacency.indptr[v + 1]] for v in range(n)]
     seen = np.zeros(n, dtype=bool)
 
     def walk(first: int, second: int) -> list[int]:
@@ -100,19 +111,19 @@ def _trace(voxels: np.ndarray, spacing: np.ndarray, radius: Radius, graph: netwo
         while node_of[path[-1]] < 0:
             seen[path[-1]] = True
             onward = [w for w in neighbours[path[-1]] if w != path[-2]]
-            if not onward or onward[0] == first and node_of[first] < 0:
+            if not onward or (onward[0] == first and node_of[first] < 0):
                 break
             path.append(int(onward[0]))
         return path
 
-    for v in np.flatnonzero(node_of >= 0):
+    for v in np.flatnonzero(node_of >= 0).tolist():
         for w in neighbours[v]:
             if node_of[w] >= 0:
                 # two ends side by side are a branch of two voxels; voxels of one cluster are one node
                 if node_of[v] < node_of[w]:
                     _add(graph, node_of[v], node_of[w], points[[v, w]])
             elif not seen[w]:
-                path = walk(int(v), int(w))
+                path = walk(v, int(w))
                 _add(graph, node_of[v], node_of[path[-1]], points[path])
     for v in range(n):
         if node_of[v] < 0 and not seen[v]:  # a ring
@@ -143,8 +154,8 @@ def _prune(graph: networkx.MultiGraph, radius: Radius, voxel: float) -> None:
     """Remove spurs and the loops of small dents until none is left; nodes between two edges are dissolved.
 
     A terminal branch stays when its end, with the ball inscribed there, reaches at least ``SPUR_VOXELS`` voxels and
-    ``SPUR_RADII`` of the radius beyond the ball inscribed at the bifurcation. Corners of a blunt end reach 0.41 of the radius
-    beyond it, so both prongs of such a fork go.
+    ``SPUR_RADII`` of the radius beyond the ball inscribed at the bifurcation. Corners of a blunt end reach 0.41 of
+    the radius beyond it, so both prongs of such a fork go.
     """
     while True:
         changed = False
@@ -184,6 +195,56 @@ def _merge_parallel(graph: networkx.MultiGraph, radius: Radius, voxel: float) ->
                 graph.remove_edge(a, b, key)
                 changed = True
     return changed
+
+
+def _cut_contact(graph: networkx.MultiGraph, radius: Radius, voxel: float) -> bool:
+    """Remove one link between two ducts that touch side to side in the mask; whether there was one.
+
+    Such a link closes a loop, which ducts do not form; it is little longer than the radii of the two ducts; and at
+    both of its ends a duct passes through, straight on, which the link does not continue.
+    """
+    import networkx as nx
+
+    simple = nx.Graph(graph)
+    cut_edges = {frozenset(edge) for edge in nx.bridges(simple)}
+    best: tuple[float, int, int, int] | None = None
+    for a, b, key, data in graph.edges(keys=True, data=True):
+        if a == b or (frozenset((a, b)) in cut_edges and graph.number_of_edges(a, b) == 1):
+            continue
+        points = data["points"] if data["start"] == a else data["points"][::-1]
+        balls = radius(np.stack([points[0], points[-1]]))
+        excess = path_length(points) - float(balls.sum())
+        if excess > CONTACT_VOXELS * voxel:
+            continue
+        if _passes_by(graph, a, key, b, balls[0] + 3 * voxel) and _passes_by(graph, b, key, a, balls[1] + 3 * voxel):
+            neck = float(radius(points).min() / max(float(balls.min()), voxel / 2))
+            if best is None or neck < best[0]:
+                best = (neck, a, b, key)
+    if best is None:
+        return False
+    graph.remove_edge(*best[1:])
+    return True
+
+
+def _passes_by(graph: networkx.MultiGraph, node: int, key: int, other: int, reach: float) -> bool:
+    """Whether at ``node`` two other branches are one duct passing through that branch ``key`` to ``other`` leaves
+    sideways.
+    """
+    limit = np.cos(np.radians(THROUGH_DEG))
+    link, rest = None, []
+    for _, end, k, data in graph.edges(node, keys=True, data=True):
+        points = data["points"] if data["start"] == node else data["points"][::-1]
+        near = points[np.linalg.norm(points - points[0], axis=1) <= reach]
+        step = (near if len(near) > 1 else points)[-1] - points[0]
+        step = step / max(float(np.linalg.norm(step)), 1e-9)
+        if k == key and end == other:
+            link = step
+        else:
+            rest.append(step)
+    if link is None or len(rest) < 2:
+        return False
+    through = min(float(u @ v) for n, u in enumerate(rest) for v in rest[n + 1 :])
+    return through < limit and min(float(link @ u) for u in rest) > through
 
 
 def _dissolve(graph: networkx.MultiGraph) -> bool:

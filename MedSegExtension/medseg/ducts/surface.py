@@ -19,9 +19,9 @@ SLAB_VOXELS = 12_000_000
 def duct_surface(grid: DuctGrid, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Triangles of the surface.
 
-    Marching cubes (Lewiner et al., J Graphics Tools 2003;8(2):1-15, scikit-image) on the smoothed mask, limited so that every
-    voxel stays on its side: no thin duct is smoothed away, no gap is closed, and the steps that would make the area
-    too large are gone.
+    Marching cubes (Lewiner et al., J Graphics Tools 2003;8(2):1-15, scikit-image) on the smoothed mask, limited so
+    that every voxel stays on its side: no thin duct is smoothed away, no gap is closed, and the steps that would make
+    the area too large are gone.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def duct_surface(grid: DuctGrid, parts: np.ndarray) -> tuple[np.ndarray, np.ndar
         stop = min(start + thickness, rows - 1)
         low, high = max(start - halo, 0), min(stop + 1 + halo, rows)
         mask = grid.mask[low:high]
-        if not mask[start - low:stop + 1 - low].any():
+        if not mask[start - low : stop + 1 - low].any():
             continue
         level = ndimage.gaussian_filter(mask.astype(np.float32), SMOOTHING_VOXELS, truncate=3.0, mode="constant")
         level = np.where(mask, np.maximum(level, 0.5 + KEPT), np.minimum(level, 0.5 - KEPT))
-        level = level[start - low:stop + 1 - low]
+        level = level[start - low : stop + 1 - low]
         vertices, faces, _, _ = marching_cubes(level, 0.5, gradient_direction="ascent")
-        vertices = vertices + (start, 0, 0)
+        vertices = vertices + np.array([start, 0, 0])
         # every vertex lies on the edge between a voxel inside and one outside
         first = np.floor(vertices[faces[:, 0]]).astype(int)
         second = np.ceil(vertices[faces[:, 0]]).astype(int)

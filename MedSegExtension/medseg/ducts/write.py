@@ -15,11 +15,33 @@ from ..io import atomic_path
 from .model import DuctMeasurement, bounded
 
 BRANCH_COLUMNS = (
-    "branch", "name", "name_source", "component", "start_node", "end_node", "length_mm", "tortuosity", "mean_diameter_mm",
-    "narrowest_diameter_mm", "narrowest_is_bound", "narrowest_l_mm", "narrowest_p_mm", "narrowest_s_mm", "strictures", "dilatations",
+    "branch",
+    "name",
+    "name_source",
+    "component",
+    "start_node",
+    "end_node",
+    "length_mm",
+    "tortuosity",
+    "mean_diameter_mm",
+    "narrowest_diameter_mm",
+    "narrowest_is_bound",
+    "narrowest_l_mm",
+    "narrowest_p_mm",
+    "narrowest_s_mm",
+    "strictures",
+    "dilatations",
 )
 PROFILE_COLUMNS = (
-    "branch", "name", "distance_mm", "l_mm", "p_mm", "s_mm", "diameter_mm", "diameter_is_bound", "own_section",
+    "branch",
+    "name",
+    "distance_mm",
+    "l_mm",
+    "p_mm",
+    "s_mm",
+    "diameter_mm",
+    "diameter_is_bound",
+    "own_section",
 )
 
 
@@ -37,11 +59,15 @@ def write_measurement(m: DuctMeasurement, folder: str | Path, stem: str) -> list
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError("the folder for the measurement cannot be made", file=folder,
-                         mend="choose a folder that can be written") from error
+        raise InputError(
+            "the folder for the measurement cannot be made", file=folder, mend="choose a folder that can be written"
+        ) from error
     writers: dict[str, Callable[[DuctMeasurement], bytes]] = {
-        f"{stem}.json": _json, f"{stem}-branches.csv": _branches_csv, f"{stem}-profile.csv": _profile_csv,
-        f"{stem}-centreline.vtp": _vtp, f"{stem}.stl": _stl,
+        f"{stem}.json": _json,
+        f"{stem}-branches.csv": _branches_csv,
+        f"{stem}-profile.csv": _profile_csv,
+        f"{stem}-centreline.vtp": _vtp,
+        f"{stem}.stl": _stl,
     }
     files = []
     for name, content in writers.items():
@@ -69,12 +95,24 @@ def _branches_csv(m: DuctMeasurement) -> bytes:
     for b in m.branches:
         narrow = [f for f in m.strictures if b.id in (f.branch, f.other_branch)]
         wide = [f for f in m.dilatations if f.branch == b.id]
-        rows.append([
-            b.id, _cell(b.name), b.name_source or "", b.component, b.start_node, b.end_node, f"{b.length_mm:.2f}",
-            "" if np.isnan(b.tortuosity) else f"{b.tortuosity:.3f}", f"{b.mean_diameter_mm:.2f}",
-            bounded(b.min_diameter_mm, b.min_resolved, 2), int(not b.min_resolved),
-            *(f"{x:.2f}" for x in b.narrowest_lps_mm), len(narrow), len(wide),
-        ])
+        rows.append(
+            [
+                b.id,
+                _cell(b.name),
+                b.name_source or "",
+                b.component,
+                b.start_node,
+                b.end_node,
+                f"{b.length_mm:.2f}",
+                "" if np.isnan(b.tortuosity) else f"{b.tortuosity:.3f}",
+                f"{b.mean_diameter_mm:.2f}",
+                bounded(b.min_diameter_mm, b.min_resolved, 2),
+                int(not b.min_resolved),
+                *(f"{x:.2f}" for x in b.narrowest_lps_mm),
+                len(narrow),
+                len(wide),
+            ]
+        )
     return _csv(BRANCH_COLUMNS, rows)
 
 
@@ -82,7 +120,9 @@ def _profile_csv(m: DuctMeasurement) -> bytes:
     rows: list[list[object]] = []
     for b in m.branches:
         for s, p, d, r, own in zip(b.distance_mm, b.points_lps_mm, b.diameter_mm, b.resolved, b.own, strict=True):
-            rows.append([b.id, _cell(b.name), f"{s:.2f}", *(f"{x:.2f}" for x in p), bounded(d, r, 2), int(not r), int(own)])
+            rows.append(
+                [b.id, _cell(b.name), f"{s:.2f}", *(f"{x:.2f}" for x in p), bounded(d, r, 2), int(not r), int(own)]
+            )
     return _csv(PROFILE_COLUMNS, rows)
 
 
@@ -93,7 +133,9 @@ def _cell(text: str | None) -> str:
 
 
 def _vtp(m: DuctMeasurement) -> bytes:
-    """VTK XML PolyData, ascii; one line a branch. LPS is stated in a comment and as field data ``SPACE`` (3D Slicer)."""
+    """VTK XML PolyData, ascii; one line a branch. LPS is stated in a comment and as field data ``SPACE`` (3D
+    Slicer).
+    """
     points = np.concatenate([b.points_lps_mm for b in m.branches]) if m.branches else np.zeros((0, 3))
     offsets = np.cumsum([len(b.points_lps_mm) for b in m.branches], dtype=int)
     point_data = {
@@ -101,27 +143,36 @@ def _vtp(m: DuctMeasurement) -> bytes:
         "Radius": ("Float32", np.concatenate([b.diameter_mm / 2 for b in m.branches]) if m.branches else np.zeros(0)),
         "Resolved": ("UInt8", np.concatenate([b.resolved for b in m.branches]) if m.branches else np.zeros(0, bool)),
     }
-    cell_data = {"BranchId": ("Int32", np.array([b.id for b in m.branches], dtype=int)),
-                 "Component": ("Int32", np.array([b.component for b in m.branches], dtype=int))}
+    cell_data = {
+        "BranchId": ("Int32", np.array([b.id for b in m.branches], dtype=int)),
+        "Component": ("Int32", np.array([b.component for b in m.branches], dtype=int)),
+    }
     lines = [
         '<?xml version="1.0"?>',
         "<!-- Centrelines of ducts measured by medseg. Coordinates: LPS (DICOM patient coordinates), mm. SPACE=LPS -->",
         '<VTKFile type="PolyData" version="0.1" byte_order="LittleEndian">',
         "<PolyData>",
-        '<FieldData><DataArray type="String" Name="SPACE" NumberOfTuples="1" format="ascii">76 80 83 0</DataArray></FieldData>',
+        '<FieldData><DataArray type="String" Name="SPACE" NumberOfTuples="1" format="ascii">'
+        "76 80 83 0</DataArray></FieldData>",
         f'<Piece NumberOfPoints="{len(points)}" NumberOfVerts="0" NumberOfLines="{len(m.branches)}" '
         'NumberOfStrips="0" NumberOfPolys="0">',
-        "<PointData Scalars=\"Diameter_mm\">",
+        '<PointData Scalars="Diameter_mm">',
         *(_data_array(name, kind, values) for name, (kind, values) in point_data.items()),
         "</PointData>",
         "<CellData>",
         *(_data_array(name, kind, values) for name, (kind, values) in cell_data.items()),
         "</CellData>",
-        "<Points>", _data_array("Points", "Float32", points), "</Points>",
+        "<Points>",
+        _data_array("Points", "Float32", points),
+        "</Points>",
         "<Lines>",
         _data_array("connectivity", "Int64", np.arange(len(points))),
         _data_array("offsets", "Int64", offsets),
-        "</Lines>", "</Piece>", "</PolyData>", "</VTKFile>", "",
+        "</Lines>",
+        "</Piece>",
+        "</PolyData>",
+        "</VTKFile>",
+        "",
     ]
     return "\n".join(lines).encode()
 
