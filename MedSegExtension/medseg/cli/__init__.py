@@ -27,12 +27,15 @@ def _root(
     """Segment volumes slice by slice with any trained 2D network, and measure what came out. Research use only."""
 
 
-def build_app() -> typer.Typer:
-    """The typer application with our commands and those that installed packages add."""
+def build_app(name: str | None = None) -> typer.Typer:
+    """The typer application with our commands and those that installed packages add; of ours only ``name``, if given."""
     from . import engine_commands
 
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
+    if name in engine_commands.COMMANDS:
+        engine_commands.register(app, only=name)
+        return app
     engine_commands.register(app)
     present = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     for name, point in sorted(present.items()):

@@ -64,14 +64,15 @@ def progress_line(description: str) -> Iterator[Callable[..., None]]:
         yield update
 
 
-def run_and_exit(build: Callable[[], typer.Typer], arguments: Sequence[str], training_commands: Sequence[str]) -> None:
+def run_and_exit(build: Callable[[str | None], typer.Typer], arguments: Sequence[str], training_commands: Sequence[str]) -> None:
     """Run the application and end the process with status 0, 2, 130 or another for a failure of our own."""
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     # A terminated job stops like an interrupted one: temporary files are removed on the way out.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        status = _run(build(), arguments, training_commands)
+        name = next((a for a in arguments if not a.startswith("-")), None)
+        status = _run(build(name), name, arguments, training_commands)
     except (KeyboardInterrupt, Cancelled, typer.Abort):
         status = 130
     except MedSegError as error:
@@ -95,9 +96,8 @@ def run_and_exit(build: Callable[[], typer.Typer], arguments: Sequence[str], tra
     sys.exit(status)
 
 
-def _run(app: typer.Typer, arguments: Sequence[str], training_commands: Sequence[str]) -> int:
+def _run(app: typer.Typer, name: str | None, arguments: Sequence[str], training_commands: Sequence[str]) -> int:
     command = typer.main.get_command(app)
-    name = next((a for a in arguments if not a.startswith("-")), None)
     names = getattr(command, "commands", {})
     if name in training_commands and name not in names:
         raise MedSegErrorForMissing(name)

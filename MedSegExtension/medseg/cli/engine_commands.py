@@ -15,8 +15,8 @@ import typer
 COMMANDS = ("demo", "segment", "inspect", "convert", "measure", "evaluate", "phantom")
 
 
-def register(app: typer.Typer) -> None:
-    """Add every engine command to ``app``."""
-    for name in COMMANDS:
+def register(app: typer.Typer, only: str | None = None) -> None:
+    """Add the engine's commands to ``app``, or only one of them: the others' imports cost start-up time."""
+    for name in COMMANDS if only is None else (only,):
         if find_spec(f"medseg.cli.{name}") is not None:
             app.command(name)(getattr(import_module(f"medseg.cli.{name}"), name))
