@@ -27,12 +27,15 @@ class BiliaryTree:
     Parameters
     ----------
     width : factor on the calibre of the intrahepatic ducts (1: normal).
+    extrahepatic_width : factor on the calibre of the extrahepatic duct, which stays under 14 mm.
     cholecystectomy : without a gallbladder the extrahepatic duct is a little wider.
     """
 
-    def __init__(self, anatomy: Anatomy, draws: Draws, *, width: float, cholecystectomy: bool) -> None:
+    def __init__(self, anatomy: Anatomy, draws: Draws, *, width: float, cholecystectomy: bool,
+                 extrahepatic_width: float = 1.0) -> None:
         self.anatomy, self.draws, self.width = anatomy, draws, width
         self.duct_mm = draws.normal(5.4, 1.1, 4.0, 8.0) + (0.8 if cholecystectomy else 0.0)
+        self.duct_mm = min(self.duct_mm * extrahepatic_width, 14.0)
 
     def grow_extrahepatic(self) -> None:
         """Chooses the variants (into ``anatomy.variants``) and adds common bile duct and common hepatic duct."""

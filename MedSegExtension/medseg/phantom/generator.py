@@ -42,16 +42,26 @@ class Phantom:
     truth: dict
 
 
-def make_anatomy(seed: int, settings: PhantomSettings) -> Anatomy:
-    """The ducts of a seed: the same on every platform, whatever the grid."""
+def make_anatomy(seed: int, settings: PhantomSettings, *, hilum: np.ndarray | None = None,
+                 scale: np.ndarray | None = None, widen: float = 1.0) -> Anatomy:
+    """The ducts of a seed: the same on every platform, whatever the grid.
+
+    Parameters
+    ----------
+    hilum : (3,) LPS mm where the hepatic confluence shall be. scale : (3,) size along x, y, z (1: average).
+        Drawn where not given.
+    widen : factor on the drawn calibre of the intrahepatic ducts; the extrahepatic one follows a little less.
+    """
     body = Draws(seed, "body")
-    scale = quantise(np.array([body.uniform(0.9, 1.1), body.uniform(0.85, 1.0), body.uniform(0.9, 1.1)]))
-    anatomy = Anatomy(hilum_position(body), scale)
+    size = quantise(np.array([body.uniform(0.9, 1.1), body.uniform(0.85, 1.0), body.uniform(0.9, 1.1)]))
+    place = hilum_position(body)
+    anatomy = Anatomy(place if hilum is None else quantise(hilum), size if scale is None else quantise(scale))
     health = Draws(seed, "health")
     removed = health.flag(settings.probability_cholecystectomy)
     anatomy.disease = choose_disease(settings, health)
     ducts = Draws(seed, "bile ducts")
-    tree = BiliaryTree(anatomy, ducts, width=ducts.normal(1.02, 0.12, 0.82, 1.3), cholecystectomy=removed)
+    tree = BiliaryTree(anatomy, ducts, width=ducts.normal(1.02, 0.12, 0.82, 1.3) * widen, cholecystectomy=removed,
+                       extrahepatic_width=1.0 + 0.7 * (widen - 1.0))
     tree.grow_extrahepatic()
     add_gallbladder(anatomy, Draws(seed, "gallbladder"), removed=removed)
     tree.grow_intrahepatic()

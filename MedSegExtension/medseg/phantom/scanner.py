@@ -84,7 +84,7 @@ def acquire(image: np.ndarray, settings: PhantomSettings, draws: Draws, rng: np.
     if ghost > 0.0:
         image = image + np.float32(ghost) * (np.roll(image, shift, axis=2) + np.roll(image, -shift, axis=2))
     if uneven > 0.0:
-        coil = smooth_noise(rng, settings.shape, (1, 2, 2))
+        coil = smooth_noise(rng, (image.shape[0], image.shape[1], image.shape[2]), (1, 2, 2))
         image = image * np.exp(np.float32(uneven) * coil)
     image *= np.float32(bile)
     if noise > 0.0:
