@@ -1,6 +1,6 @@
 """MedSeg: ducts, and anything else a trained 2D U-Net can see, as 3D segments. Research use only."""
 
-from __future__ import annotations
+# No postponed annotations here: parameterNodeWrapper reads those of MedSegParameterNode while this file is executed.
 
 import logging
 import sys
@@ -184,7 +184,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.statusLabel.text = _("Cancelled.")
         elif job.state == "failed":
             self.ui.statusLabel.text = job.error.line()
-            slicer.util.errorDisplay(job.error.line(), detailedText=job.log or None)
+            slicer.util.errorDisplay(job.error.line(), **({"detailedText": job.log} if job.log else {}))
         else:
             self.ui.statusLabel.text = " ".join([job.result.message, *job.result.warnings])
             if self._parameterNode:
@@ -218,27 +218,29 @@ class MedSegLogic(ScriptedLoadableModuleLogic):
         return self.start(volumeNode, model, segmentationNode, device=device, **options).wait()
 
     def start(self, volumeNode, model, segmentationNode=None, device="auto", onProgress=None, onFinished=None, *,
-              backend=None, threshold=None, batchSize=None, keepProbabilities=False, smoothingFactor=None,
-              show3D=True):
+              card=None, backend=None, threshold=None, batchSize=None, keepProbabilities=False, smoothingFactor=None,
+              show3D=None):
         """Start segmenting and return at once with a job (``cancel()``, ``wait()``, ``state``, ``error``, ``result``).
 
         :param onProgress: called with a ``medseg.Progress`` (``fraction``, ``stage``, ``seconds_left``, ``text``).
         :param onFinished: called with the job when it is done, failed or cancelled.
+        :param card: a model card (its JSON data, or the path of a card file) for a model that has none.
         :param backend: "onnxruntime", "torch" or "openvino"; by default the fastest that is installed.
         :param threshold: probability, instead of the model's own.
         :param batchSize: slices at once; by default what suits the device.
         :param keepProbabilities: whether ``result.probabilities`` is kept (4 bytes for each voxel and label).
         :param smoothingFactor: of the closed surface, 0 to 1; by default the segmentation's own.
-        :param show3D: whether to make the closed surface.
+        :param show3D: whether to make the closed surface; by default for a new or empty segmentation, while one with
+            segments keeps the representations it has.
         :raises medseg.errors.InputError: at once for what can be seen to be wrong before the run.
         """
         from MedSegLib.segmentationJob import SegmentationJob
         from MedSegLib.workerHost import sharedHost
 
         return SegmentationJob(
-            sharedHost(), volumeNode, model, segmentationNode, device=device, backend=backend, threshold=threshold,
-            batchSize=batchSize, keepProbabilities=keepProbabilities, smoothingFactor=smoothingFactor, show3D=show3D,
-            onProgress=onProgress, onFinished=onFinished,
+            sharedHost(), volumeNode, model, segmentationNode, device=device, card=card, backend=backend,
+            threshold=threshold, batchSize=batchSize, keepProbabilities=keepProbabilities,
+            smoothingFactor=smoothingFactor, show3D=show3D, onProgress=onProgress, onFinished=onFinished,
         )
 
     def close(self) -> None:

@@ -83,8 +83,8 @@ class SegmentationJob:
     """
 
     def __init__(self, host: WorkerHost, volumeNodes, model, segmentationNode=None, *, device: str = "auto",
-                 backend: str | None = None, threshold: float | None = None, batchSize: int | None = None,
-                 keepProbabilities: bool = False, smoothingFactor: float | None = None, show3D: bool = True,
+                 card=None, backend: str | None = None, threshold: float | None = None, batchSize: int | None = None,
+                 keepProbabilities: bool = False, smoothingFactor: float | None = None, show3D: bool | None = None,
                  onProgress=None, onFinished=None) -> None:
         nodes, volumes = volumesFromNodes(volumeNodes)
         if not model:
@@ -99,8 +99,9 @@ class SegmentationJob:
         self._smoothingFactor, self._show3D = smoothingFactor, show3D
         self._onProgress, self._onFinished = onProgress, onFinished
         self._request = host.submit("segment", {
-            "volumes": volumes, "model": str(model), "device": device, "backend": backend, "threshold": threshold,
-            "batch_size": batchSize, "keep_probabilities": keepProbabilities,
+            "volumes": volumes, "model": str(model), "card": card,
+            "device": device, "backend": backend, "threshold": threshold, "batch_size": batchSize,
+            "keep_probabilities": keepProbabilities,
         }, self._progressed, self._finished)
 
     @property

@@ -35,12 +35,13 @@ def checkSegmentationNode(segmentationNode, volumeNode) -> None:
 
 
 def writeSegments(result, volumeNode, segmentationNode=None, smoothingFactor: float | None = None,
-                  show3D: bool = True):
+                  show3D: bool | None = None):
     """Write the segments of ``result`` (a `medseg.pipeline.Result` on the grid of ``volumeNode``) into the scene.
 
     Without a segmentation node, makes one beside the volume: same parent transform, same place in the subject
     hierarchy. In a given one, a segment that an earlier run of the same model wrote, and nobody changed since, is
-    replaced; all others stay as they are. ``smoothingFactor`` (0 to 1) and ``show3D`` are about the closed surface.
+    replaced; all others stay as they are. ``smoothingFactor`` (0 to 1) and ``show3D`` are about the closed surface; by
+    default it is made in a new or empty segmentation, and one with segments keeps the representations it has.
 
     Returns the segmentation node and a dict from label name to segment id. Raises InputError.
     """
@@ -48,6 +49,8 @@ def writeSegments(result, volumeNode, segmentationNode=None, smoothingFactor: fl
     isNew = segmentationNode is None
     if isNew:
         segmentationNode = _newSegmentationNode(volumeNode)
+    if show3D is None:
+        show3D = segmentationNode.GetSegmentation().GetNumberOfSegments() == 0
     geometry = voxelsToSegmentation(volumeNode, segmentationNode)
     wasModifying = segmentationNode.StartModify()
     try:

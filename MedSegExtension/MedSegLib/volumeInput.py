@@ -46,7 +46,8 @@ def volumeFromNode(node) -> Volume:
     checkVolumeNode(node)
     ijkToWorld = worldMatrix(node)
     axes = ijkToWorld[:3, :3]
-    spacing = np.linalg.norm(axes, axis=0)
+    # The node's own numbers where they hold: what they went through in the matrix differs in the last digit.
+    spacing = np.array(node.GetSpacing()) if node.GetParentTransformNode() is None else np.linalg.norm(axes, axis=0)
     if not np.all(np.isfinite(ijkToWorld)) or np.any(spacing <= 0):
         raise InputError("the volume's geometry is broken (a voxel has no size)", mend="correct its spacing in Volumes")
     direction = axes / spacing

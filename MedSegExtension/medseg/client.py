@@ -127,8 +127,9 @@ class WorkerClient:
         killed. Nothing is raised here: what goes wrong is the request's `error`.
         """
         payload = dict(payload or {})
-        if isinstance(payload.get("model"), (str, Path)):  # the worker has another working folder
-            payload["model"] = str(Path(payload["model"]).absolute())
+        for name in ("model", "card"):  # the worker has another working folder
+            if isinstance(payload.get(name), (str, Path)):
+                payload[name] = str(Path(payload[name]).absolute())
         request = Request(self._next, op, payload, on_progress, on_finished, timeout_s)
         self._next += 1
         self._waiting.append(request)

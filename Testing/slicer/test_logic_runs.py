@@ -169,6 +169,31 @@ def test_the_threshold_may_be_chosen(tools, logic):
         assert logic.segment(node, model, device="cpu", threshold=0.9).empty
 
 
+def test_a_card_may_be_given_as_data_or_as_a_file(tools, logic, tmp_path):
+    import json
+
+    (tmp_path / "bare.onnx").write_bytes(tools.selfTest.identityModel())
+    card = json.loads(json.dumps(tools.selfTest.CARD))
+    card["output"]["threshold"] = 0.9
+    (tmp_path / "other.json").write_text(json.dumps(card), encoding="utf-8")
+    node = tools.selfTest.addVolume(tools.selfTest.blockArray())
+    assert logic.segment(node, tmp_path / "bare.onnx", device="cpu", card=tmp_path / "other.json").empty
+    assert not logic.segment(node, tmp_path / "bare.onnx", device="cpu", card=tools.selfTest.CARD).empty
+
+
+def test_surfaces_are_made_for_a_new_segmentation_and_not_forced_on_a_persons(tools, logic):
+    node = tools.selfTest.addVolume(tools.selfTest.blockArray())
+    mine = tools.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    mine.GetSegmentation().AddEmptySegment("drawn", "drawn")
+    with tools.selfTest.testModel() as model:
+        new = logic.segment(node, model, device="cpu").segmentationNode
+        logic.segment(node, model, mine, device="cpu")
+        assert new.GetSegmentation().ContainsRepresentation("Closed surface")
+        assert not mine.GetSegmentation().ContainsRepresentation("Closed surface")
+        logic.segment(node, model, mine, device="cpu", show3D=True)
+        assert mine.GetSegmentation().ContainsRepresentation("Closed surface")
+
+
 @pytest.mark.parametrize("model", [None, ""])
 def test_no_model_is_refused_before_anything_starts(tools, logic, model):
     from medseg.errors import InputError

@@ -82,8 +82,10 @@ class WorkerProcess:
     def write(self, data: bytes) -> None:
         """Send; raises OSError where the worker has gone."""
         assert self._popen.stdin is not None
+        view = memoryview(data)
         try:
-            self._popen.stdin.write(data)
+            while view:
+                view = view[self._popen.stdin.write(view):]
         except ValueError:  # closed already
             raise BrokenPipeError from None
 
