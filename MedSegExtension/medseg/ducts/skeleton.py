@@ -98,7 +98,7 @@ def _trace(voxels: np.ndarray, spacing: np.ndarray, radius: Radius, graph: netwo
         node_of[members] = c
         graph.add_node(c, position=points[members[np.argmax(inscribed[members])]])
     count = graph.number_of_nodes()
-    for v in np.flatnonzero(degree < 2):
+    for v in np.flatnonzero(degree < 2).tolist():
         node_of[v] = count
         graph.add_node(count, position=points[v])
         count += 1
