@@ -61,7 +61,8 @@ def acquire(image: np.ndarray, settings: PhantomSettings, draws: Draws, rng: np.
 
     The magnitude of a complex signal with Gaussian noise in both parts has a Rician distribution (Gudbjartsson H,
     Patz S, Magn Reson Med 1995; 34: 910–914). Breathing smears along the body's long axis (rows) and leaves ghosts
-    along the phase-encoding axis (columns, left to right, in coronal slices).
+    along the phase-encoding axis (columns, left to right, in coronal slices; Wood ML, Henkelman RM, Med Phys 1986; 13:
+    794–805).
 
     Returns
     -------
