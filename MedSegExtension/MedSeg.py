@@ -243,6 +243,23 @@ class MedSegLogic(ScriptedLoadableModuleLogic):
             smoothingFactor=smoothingFactor, show3D=show3D, onProgress=onProgress, onFinished=onFinished,
         )
 
+    def inspect(self, model) -> dict:
+        """What a model file is, what its card says and what is missing, as ``medseg inspect --json`` prints it.
+
+        The file is also loaded, in the worker and within limits of memory and time (120 s).
+
+        :raises medseg.errors.InputError: for files that cannot be used; ``UnsafeModelError`` for refused ones.
+        """
+        from MedSegLib.workerHost import sharedHost
+
+        return sharedHost().ask("inspect", {"model": str(model), "load": True}, timeout=120)["report"]
+
+    def devices(self) -> list:
+        """What can compute here: dicts with backend, device, name, usable, reason and free_bytes."""
+        from MedSegLib.workerHost import sharedHost
+
+        return sharedHost().ask("probe", {}, timeout=120)["devices"]
+
     def close(self) -> None:
         """End the worker process and free what it holds; the next run starts another."""
         from MedSegLib.workerHost import closeSharedHost

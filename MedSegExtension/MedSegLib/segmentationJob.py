@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,7 +123,8 @@ class SegmentationJob:
     def wait(self, timeout: float | None = None) -> SegmentationResult:
         """Block until finished (the window stays painted) and return the result, or raise the error."""
         if not self.finished:
-            self._host.wait(self._request, timeout)
+            with contextlib.suppress(MedSegError):  # it is the job's error by now
+                self._host.wait(self._request, timeout)
         if self.error is not None:
             raise self.error
         assert self.result is not None

@@ -32,9 +32,9 @@ class WorkerHost:
             self._client = WorkerClient(pythonCommand(), environment=startupEnvironment(), install=howToInstall)
         return self._client
 
-    def submit(self, op: str, payload: dict, onProgress=None, onFinished=None) -> Request:
+    def submit(self, op: str, payload: dict, onProgress=None, onFinished=None, timeout: float | None = None) -> Request:
         """Ask the worker; the callbacks come from the application's event loop, or from `wait`."""
-        request = self.client.submit(op, payload, on_progress=onProgress, on_finished=onFinished)
+        request = self.client.submit(op, payload, on_progress=onProgress, on_finished=onFinished, timeout_s=timeout)
         if self._timer is None:
             self._timer = self._makeTimer(POLL_MS, self._poll)
         if self._timer is not None:
@@ -42,16 +42,13 @@ class WorkerHost:
         self.client.poll()
         return request
 
-    def wait(self, request: Request, timeout: float | None = None) -> None:
-        """Return when ``request`` is finished (whatever came of it), keeping the window painted meanwhile."""
-        end = None if timeout is None else timeout
-        try:
-            self.client.wait(request, end, idle=paintWindow)
-        except TimeoutError:
-            raise
-        except Exception:
-            if not request.finished:
-                raise
+    def wait(self, request: Request, timeout: float | None = None) -> dict:
+        """The result of ``request``, or its error raised; the window stays painted meanwhile."""
+        return self.client.wait(request, timeout, idle=paintWindow)
+
+    def ask(self, op: str, payload: dict, timeout: float | None = None) -> dict:
+        """Ask and wait; one that takes longer than ``timeout`` seconds is stopped and fails."""
+        return self.wait(self.submit(op, payload, timeout=timeout))
 
     def cancel(self, request: Request) -> None:
         self.client.cancel(request)

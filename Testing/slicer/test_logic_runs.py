@@ -224,6 +224,18 @@ def test_what_a_package_needs_is_said_with_how_to_get_it(tools, scene, monkeypat
         host.close()
 
 
+def test_a_model_is_inspected_and_devices_are_tried_in_the_worker(tools, logic):
+    from medseg.errors import InputError
+
+    with tools.selfTest.testModel() as model:
+        report = logic.inspect(model)
+        assert (report["format"], report["card"]["name"]) == ("onnx", "bright voxels")
+        model.write_bytes(b"no model at all")
+        with pytest.raises(InputError, match=r"bright\.onnx"):
+            logic.inspect(model)
+    assert any(device["usable"] for device in logic.devices())
+
+
 def test_requirements_are_read_and_compared(tools):
     from MedSegLib.requirements import missingRequirements, requirements
 

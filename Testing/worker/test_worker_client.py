@@ -137,7 +137,7 @@ def test_a_worker_that_does_not_answer_cancel_is_killed_within_the_grace(odd):
     odd.cancel(request)
     with pytest.raises(Cancelled):
         odd.wait(request)
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 2.0  # 0.3 s of grace, and time on a busy machine
     assert not alive(pid)
     assert odd.wait(following)["n"] == 2  # what waited is asked of a new worker
     assert odd.pid != pid

@@ -34,25 +34,17 @@ def main(operations: Mapping[str, Operation] | None = None) -> int:
     faulthandler.enable()  # a crash in a library leaves its stack in the log
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us; it will tell us
     os.umask(0o077)
-    if arguments.memory_limit:
-        limit_memory(arguments.memory_limit)
 
+    from .limits import limit_memory
     from .server import Server
 
+    limit_memory(arguments.memory_limit)
     if operations is None:
         from .operations import OPERATIONS
 
         operations = OPERATIONS
     Server(source, sink, arguments.folder, operations).run()
     return 0
-
-
-def limit_memory(size: int) -> None:
-    """Let allocations beyond ``size`` bytes fail, where the system can: Linux counts private writable memory."""
-    if sys.platform == "linux":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
 if __name__ == "__main__":

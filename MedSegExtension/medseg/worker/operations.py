@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..progress import Progress
+from .limits import memory_limited
 from .server import Context, Operation
 
 if TYPE_CHECKING:
     from ..models import Model
+
+#: What looking into a model file may take. The largest 2D networks in use need a twentieth of it.
+INSPECTION_BYTES = 8 * 2**30
 
 
 def probe(payload: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -27,13 +31,15 @@ def inspect(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     """``{"report": {...}}``: what ``medseg inspect`` prints of the model file ``payload["model"]``.
 
     With ``payload["load"]`` a backend also loads the file, here where that can hurt nobody, and its refusal is raised.
+    ``payload["memory_limit_bytes"]`` bounds what that may take (8 GiB unless said).
     """
     from ..models import inspect_model, open_model
 
     path = _model_path(payload)
-    report = inspect_model(path)
-    if payload.get("load") and not report.card_error:
-        open_model(path, backend=payload.get("backend"), device=payload.get("device") or "cpu").close()
+    with memory_limited(int(payload.get("memory_limit_bytes") or INSPECTION_BYTES)):
+        report = inspect_model(path)
+        if payload.get("load") and not report.card_error:
+            open_model(path, backend=payload.get("backend"), device=payload.get("device") or "cpu").close()
     return {"report": report.as_dict()}
 
 
