@@ -28,8 +28,8 @@ class Warp:
 def draw_warp(batch: int, settings: Augmentation, generator: torch.Generator) -> Warp:
     """Random rotations, scales, flips and displacements; the identity for samples that are not warped."""
     warped = _uniform(batch, 0, 1, generator) < settings.warp_share
-    angle = torch.where(warped, _uniform(batch, -1, 1, generator) * math.radians(settings.rotation_degrees), torch.zeros(batch))
-    scale = torch.where(warped, (_uniform(batch, -1, 1, generator) * math.log1p(settings.scale)).exp(), torch.ones(batch))
+    angle = _uniform(batch, -1, 1, generator) * math.radians(settings.rotation_degrees) * warped
+    scale = (_uniform(batch, -1, 1, generator) * math.log1p(settings.scale) * warped).exp()
     signs = torch.ones(batch, 2)
     for axis, flip in enumerate((settings.flip_rows, settings.flip_columns)):
         if flip:
@@ -44,12 +44,14 @@ def draw_warp(batch: int, settings: Augmentation, generator: torch.Generator) ->
     return Warp(matrix, displacement)
 
 
-def warp_crop(images: Tensor, labels: Tensor, centres: Tensor, crop: tuple[int, int], warp: Warp) -> tuple[Tensor, Tensor]:
+def warp_crop(
+    images: Tensor, labels: Tensor, centres: Tensor, crop: tuple[int, int], warp: Warp
+) -> tuple[Tensor, Tensor]:
     """Cut crops about ``centres`` out of slices, warped.
 
     ``images`` (B, C, H, W) float32, bilinear with the border repeated; ``labels`` (B, H, W) uint8, nearest, 0 outside;
     ``centres`` (B, 2) whole (row, column). Returns (B, C, h, w) float32 and (B, h, w) int64. An identity warp copies
-    exactly.
+    the labels exactly, and the image but for the rounding of the grid (1e-5 of a pixel).
     """
     height, width = images.shape[-2:]
     rows = torch.arange(crop[0]) - crop[0] // 2

@@ -58,11 +58,11 @@ def list_cases(config: Config) -> tuple[list[Case], list[Problem]]:
     for folder in config.data:
         images = {case_name(p): p for p in find_cases(_subfolder(folder, "images"))}
         labels = {case_name(p): p for p in find_cases(_subfolder(folder, "labels"))}
-        for name in sorted(images.keys() - labels.keys()):
-            problems.append(Problem(images[name], "has no reference segmentation",
-                                    f"put {name} into {folder / 'labels'} or remove the image"))
-        for name in sorted(labels.keys() - images.keys()):
-            problems.append(Problem(labels[name], "has no image", f"put {name} into {folder / 'images'} or remove it"))
+        problems += [Problem(images[name], "has no reference segmentation",
+                             f"put {name} into {folder / 'labels'} or remove the image")
+                     for name in sorted(images.keys() - labels.keys())]
+        problems += [Problem(labels[name], "has no image", f"put {name} into {folder / 'images'} or remove it")
+                     for name in sorted(labels.keys() - images.keys())]
         for name in sorted(images.keys() & labels.keys()):
             patient = _patient(name, config.patient)
             if patient is None:
@@ -76,7 +76,7 @@ def list_cases(config: Config) -> tuple[list[Case], list[Problem]]:
             problems.append(Problem(case.image, f"two cases are called {case.name} (also {seen[case.name].image})",
                                     "rename one"))
         seen[case.name] = case
-    return cases, problems
+    return cases, problems + _split_problems(cases, config)
 
 
 def load_case(case: Case, config: Config) -> tuple[LoadedCase | None, list[Problem]]:
@@ -101,7 +101,6 @@ def load_case(case: Case, config: Config) -> tuple[LoadedCase | None, list[Probl
 def check_cases(config: Config) -> Iterator[tuple[Case | None, list[Problem]]]:
     """Read everything once: first the problems of the folders (with None), then each case with its own."""
     cases, problems = list_cases(config)
-    problems += _hold_out_problems(cases, config)
     yield None, problems
     for case in cases:
         yield case, load_case(case, config)[1]
@@ -142,11 +141,11 @@ def _patient(name: str, rule: str | None) -> str | None:
     return found.group(1) if found.re.groups else found.group(0)
 
 
-def _hold_out_problems(cases: list[Case], config: Config) -> list[Problem]:
+def _split_problems(cases: list[Case], config: Config) -> list[Problem]:
     patients = {case.patient for case in cases}
-    return [Problem(config.data[0], f"no case belongs to the held-out patient {name!r}",
-                    f"correct split.hold_out; patients here: {', '.join(sorted(patients))}")
-            for name in config.split.hold_out if name not in patients]
+    return [Problem(config.data[0], f"no case belongs to patient {name!r} of split.{key}",
+                    f"correct it; patients here: {', '.join(sorted(patients))}")
+            for key in ("hold_out", "validate_on") for name in getattr(config.split, key) if name not in patients]
 
 
 def _image_problems(case: Case, image: Volume) -> list[Problem]:
@@ -184,9 +183,9 @@ def _map_labels(case: Case, array: np.ndarray, config: Config) -> tuple[np.ndarr
     if strange and config.other_labels == "refuse":
         problems.append(Problem(case.labels, f"holds the label values {strange}, which the configuration does not name",
                                 "name them in source_labels, or set other_labels: background"))
-    if not mapped.any():
-        problems.append(Problem(case.labels, "the reference is empty", "draw it, or keep it knowingly as a negative case",
-                                fatal=False))
+    elif not mapped.any():
+        problems.append(Problem(case.labels, "the reference is empty",
+                                "draw it, or keep it knowingly as a negative case", fatal=False))
     return mapped, problems
 
 

@@ -12,12 +12,13 @@ from medseg.errors import InputError
 
 def train(
     config: Annotated[Path, typer.Argument(help="YAML configuration; see training/recipes.")],
-    run: Annotated[Path | None, typer.Option("--run", help="Directory of the run [default: runs/NAME].")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
-                                                       help="Override a key, such as budget.epochs=5. Repeatable.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only read all cases and say what is wrong with them.")] = False,
-    resume: Annotated[bool | None, typer.Option("--resume/--fresh", help="Insist on going on with a run, or discard it "
-                                                "[default: go on where there is one].")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Directory of the run (default: runs/NAME).")] = None,
+    settings: Annotated[list[str] | None, typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key, such as budget.epochs=5. Repeatable.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only read all cases and say what is wrong.")] = False,
+    resume: Annotated[bool | None, typer.Option(
+        "--resume/--fresh",
+        help="Insist on going on with a run, or discard it (default: go on where there is one).")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a 2D segmentation network from a folder of cases. Started again, it goes on where it was."""
@@ -34,14 +35,15 @@ def train(
     if as_json:
         print_json(result)
     else:
-        output.print(f"done: {result['steps']} steps in {result['minutes']:.1f} min; next: medseg export {folder} -o MODEL.onnx",
-                     markup=False)
+        output.print(f"done: {result['steps']} steps in {result['minutes']:.1f} min; "
+                     f"next: medseg export {folder} -o MODEL.onnx", markup=False)
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="Directory of a run.")],
     out: Annotated[Path, typer.Option("-o", "--output", help="Model file to write.")],
-    format: Annotated[str | None, typer.Option("--format", help="onnx or safetensors [default: by the suffix].")] = None,
+    format: Annotated[str | None, typer.Option(
+        "--format", help="onnx or safetensors (default: by the suffix).")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a trained model as one file with its card inside, after a parity run of both."""
@@ -51,8 +53,10 @@ def export(
     if as_json:
         print_json(result)
     else:
-        output.print(f"{result['file']}: {result['bytes'] / 1e6:.2f} MB, largest probability difference to the trained network "
-                     f"{result['parity']['largest_probability_difference']:.1e} on {result['parity']['slices']} slices", markup=False)
+        parity = result["parity"]
+        output.print(f"{result['file']}: {result['bytes'] / 1e6:.2f} MB; probabilities differ from the trained "
+                     f"network's by {parity['largest_probability_difference']:.1e} at most, on {parity['slices']} slices",
+                     markup=False)
 
 
 def _check(config: object, as_json: bool) -> None:

@@ -36,15 +36,20 @@ class Split(Section):
     """Patients evaluated once, after training, with the exported model."""
     validation: Share = 0.0
     """Share of the other patients that chooses the best epoch; 0 keeps the last epoch."""
-    folds: int | None = Field(None, ge=2)
+    validate_on: list[str] = []
+    """Patients that choose the best epoch, by name; with it, ``validation`` and ``folds`` are not used."""
+    folds: int | None = Field(default=None, ge=2)
     """Number of folds; with it, fold ``fold`` validates and ``validation`` is not used."""
-    fold: int = Field(0, ge=0)
+    fold: int = Field(default=0, ge=0)
     seed: int = 0
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Split:
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold {self.fold} of {self.folds} does not exist; number folds from 0")
+        both = set(self.hold_out) & set(self.validate_on)
+        if both:
+            raise ValueError(f"patient {sorted(both)[0]} is in hold_out and in validate_on; leave it in one")
         return self
 
 
@@ -56,7 +61,7 @@ class Loss(Section):
     """Share of the Dice term (system A: 0.5)."""
     label_weights: list[Amount] | None = None
     """Weight of each label in both terms, in the card's order; equal where left out."""
-    smooth: float = Field(1.0, gt=0)
+    smooth: float = Field(default=1.0, gt=0)
     """Pixels added to both parts of the Dice ratio, so that an absent label has a gradient."""
 
 
@@ -64,21 +69,21 @@ class Optimiser(Section):
     """Learning rate rises linearly over ``warm_up`` of the run, then falls along a half cosine to ``final_share``."""
 
     name: Literal["adam", "adamw"] = "adamw"
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: Amount = 1e-2
-    warm_up: float = Field(0.03, ge=0, lt=1)
+    warm_up: float = Field(default=0.03, ge=0, lt=1)
     schedule: Literal["cosine", "constant"] = "cosine"
     final_share: Share = 0.01
-    clip_gradient: float | None = Field(5.0, gt=0)
+    clip_gradient: float | None = Field(default=5.0, gt=0)
     """Largest norm of the whole gradient."""
-    ema_decay: float = Field(0.998, ge=0, lt=1)
+    ema_decay: float = Field(default=0.998, ge=0, lt=1)
     """Of the exponential moving average of the weights, which is what is validated and exported; 0 turns it off."""
 
 
 class Sampling(Section):
     """What a batch holds."""
 
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(default=8, ge=1)
     crop: tuple[int, int] | None = None
     """(rows, columns) of the network's input; whole slices where left out."""
     foreground_share: Share = 0.67
@@ -93,17 +98,17 @@ class Augmentation(Section):
     warp_share: Share = 0.5
     """Share of the samples that are warped; the others keep their voxels as they are, unblurred by interpolation."""
     rotation_degrees: Amount = 15.0
-    scale: float = Field(0.15, ge=0, lt=1)
+    scale: float = Field(default=0.15, ge=0, lt=1)
     """0.15: from 1/1.15 to 1.15, uniform in the logarithm."""
     elastic_pixels: Amount = 0.0
     """Standard deviation of a smooth displacement, in pixels."""
-    elastic_grid: int = Field(5, ge=2)
+    elastic_grid: int = Field(default=5, ge=2)
     """Control points of the displacement along each side."""
-    gain: float = Field(0.15, ge=0, lt=1)
+    gain: float = Field(default=0.15, ge=0, lt=1)
     """Contrast factor, about the mean of the crop."""
     shift: Amount = 0.1
     """Brightness, in standard deviations of the crop."""
-    gamma: float = Field(0.25, ge=0, lt=1)
+    gamma: float = Field(default=0.25, ge=0, lt=1)
     """0.25: exponent from 1/1.25 to 1.25."""
     noise: Amount = 0.1
     """Largest standard deviation of Gaussian noise, in standard deviations of the crop."""
@@ -118,10 +123,10 @@ class Augmentation(Section):
 class Budget(Section):
     """When to stop: whichever comes first. The schedule ends there too."""
 
-    max_minutes: float | None = Field(None, gt=0)
+    max_minutes: float | None = Field(default=None, gt=0)
     """Wall time of training, validation and checkpoints included, loading the data not."""
-    epochs: int | None = Field(None, ge=1)
-    steps_per_epoch: int = Field(100, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
+    steps_per_epoch: int = Field(default=100, ge=1)
 
     @model_validator(mode="after")
     def _some_end(self) -> Budget:
@@ -133,8 +138,8 @@ class Budget(Section):
 class Validation(Section):
     """How often the validation patients are segmented as ``medseg segment`` would, and when that ends the run."""
 
-    every_epochs: int = Field(5, ge=1)
-    patience: int | None = Field(None, ge=1)
+    every_epochs: int = Field(default=5, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     """Validations without a better figure before the run stops early."""
     figure: Literal["dice", "cldice", "dice+cldice"] = "dice"
     """What chooses the best epoch: mean over patients and labels of the 3D figure at native spacing."""
@@ -150,7 +155,7 @@ class Config(Section):
     data: Annotated[list[Path], BeforeValidator(_as_list), Field(min_length=1)]
     """Folders that hold ``images/`` and ``labels/`` with equal case names."""
     patient: str | None = None
-    """Regular expression on the case name whose first group (or whole match) is the patient; the case where left out."""
+    """Regular expression on the case name; its first group (or whole match) is the patient. The case where left out."""
     source_labels: dict[int, list[int]] | None = None
     """For each label value of the card, the values in the label files that become it; itself where left out."""
     other_labels: Literal["refuse", "background"] = "refuse"
@@ -168,7 +173,7 @@ class Config(Section):
     budget: Budget = Budget(epochs=100)
     validation: Validation = Validation()
     seed: int = 0
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where the processor multiplies it natively (avx512_bf16, AMX, GPUs), else fp32."""
     run: Path | None = None
@@ -186,13 +191,17 @@ class Config(Section):
     @model_validator(mode="after")
     def _fits_the_card(self) -> Config:
         count = len(self.draft.output.labels)
-        for name, given in (("loss.label_weights", self.loss.label_weights), ("sampling.label_odds", self.sampling.label_odds)):
+        lists = {"loss.label_weights": self.loss.label_weights, "sampling.label_odds": self.sampling.label_odds}
+        for name, given in lists.items():
             if given is not None and len(given) != count:
                 raise ValueError(f"{name} has {len(given)} entries for {count} labels of the card")
         softmax = self.draft.output.activation == "softmax"
         if self.loss.kind != "auto" and (self.loss.kind == "dice_ce") != softmax:
             raise ValueError(f"loss.kind {self.loss.kind} does not fit the card's activation "
                              f"{self.draft.output.activation}; use auto")
+        first = 1 if softmax else 0
+        if [label.channel for label in self.draft.output.labels] != list(range(first, first + count)):
+            raise ValueError("card.output.labels: leave out channel; training numbers the output channels in order")
         if len(self.draft.input.volumes) != 1:
             raise ValueError("card.input.volumes names several volumes; training takes one volume a case")
         if self.draft.output.activation == "none":
@@ -218,7 +227,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"the configuration cannot be read ({error.strerror})", file=path, mend="check the path") from None
+        raise InputError(f"the configuration cannot be read ({error.strerror})", file=path,
+                         mend="check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"not valid YAML ({error})", file=path, mend="correct the line it names") from None
     if not isinstance(data, dict):
@@ -246,7 +256,7 @@ def parse_config(data: Mapping[str, Any], source: str | Path | None = None) -> C
 def _override(data: dict[str, Any], text: str) -> None:
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise InputError(f"--set {text!r} is not key=value", mend="write for example --set optimiser.learning_rate=1e-3")
+        raise InputError(f"--set {text!r} is not key=value", mend="write such as --set optimiser.learning_rate=1e-3")
     *parents, last = key.strip().split(".")
     for name in parents:
         data = data.setdefault(name, {})

@@ -20,8 +20,8 @@ FREE_TO_CHANGE = ("run", "threads", "budget", "validation", "data")
 class RunDirectory:
     """Paths of a run and its small files.
 
-    ``config.yaml`` (resolved), ``split.json`` (with its SHA-256), ``data.json`` (fingerprint), ``metrics.jsonl`` (a line an
-    epoch), ``log.txt``, ``checkpoints/last.pt`` and ``best.pt``, ``evaluation.json`` (written when the run is done).
+    ``config.yaml`` (resolved), ``split.json`` (with its SHA-256), ``data.json`` (fingerprint), ``metrics.jsonl`` (a
+    line an epoch), ``log.txt``, ``checkpoints/last.pt`` and ``best.pt``, ``evaluation.json`` (when the run is done).
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -45,7 +45,9 @@ def split_patients(cases: Sequence[Case], split: Split) -> PatientSplit:
     held = set(split.hold_out)
     others = sorted(set(patients.values()) - held)
     order = [others[n] for n in np.random.default_rng(split.seed).permutation(len(others))]
-    if split.folds is not None:
+    if split.validate_on:
+        validating = set(split.validate_on)
+    elif split.folds is not None:
         if split.folds > len(order):
             raise InputError(f"{split.folds} folds of {len(order)} patients", mend="lower split.folds")
         validating = set(order[split.fold::split.folds])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -70,9 +71,9 @@ def build_store(cases: Sequence[LoadedCase], card: ModelCard, seed: int) -> Slic
         total += preparer.count
         last += [total - 1] * preparer.count
     height, width = (max(part.shape[axis] for part in images) for axis in (1, 2))
+    starts = np.cumsum([0, *(len(part) for part in labels)])
     image_array = _stack(images, height, width, lowest=True)
     label_array = _stack(labels, height, width, lowest=False)
-    starts = np.cumsum([0, *(len(part) for part in labels)])
     rng = np.random.default_rng(seed)
     positions = tuple(_positions(label_array, starts, number, rng) for number in range(1, len(card.output.labels) + 1))
     return SliceStore(torch.from_numpy(image_array), torch.from_numpy(label_array), torch.tensor(first),
@@ -97,7 +98,7 @@ def _stack(parts: list[np.ndarray], height: int, width: int, *, lowest: bool) ->
 def _positions(labels: np.ndarray, starts: np.ndarray, number: int, rng: np.random.Generator) -> Tensor:
     """At most `POSITIONS` of each case, so that a case with a large structure is not drawn more often."""
     found = []
-    for start, stop in zip(starts[:-1], starts[1:], strict=True):
+    for start, stop in pairwise(starts):
         flat = np.flatnonzero(labels[start:stop] == number)
         if len(flat) == 0:
             continue

@@ -1,4 +1,4 @@
-"""The loop: draw, augment, step, average, validate, write down. Its state can be saved at any step and taken up again."""
+"""The loop: draw, augment, step, average, validate, write down. Its state can be saved and taken up at any step."""
 
 from __future__ import annotations
 

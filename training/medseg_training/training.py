@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from .trainer import Trainer
 from .validation import CaseFigures, evaluate_cases, mean_over_patients
 
 
-def train(config: Config, run_path: Path, *, fresh: bool | None = None, quiet: bool = False) -> dict[str, Any]:
+def train(config: Config, run_path: str | Path, *, fresh: bool | None = None, quiet: bool = False) -> dict[str, Any]:
     """Train, evaluate on validation and held-out patients, and return what ``--json`` prints.
 
     ``fresh`` true discards a former run in ``run_path``, false insists on one, None goes on where there is one.
@@ -56,12 +57,12 @@ def train(config: Config, run_path: Path, *, fresh: bool | None = None, quiet: b
         try:
             with display.training():
                 trainer.train()
+            steps, minutes = trainer.step, trainer.elapsed_s / 60
             evaluation = _evaluate(trainer, run, by_part, display)
         except Cancelled:
             display.line(f"stopped after step {trainer.step}; the same command goes on from there (run: {run.path})")
             raise
-    return {"run": str(run.path), "steps": trainer.step, "minutes": trainer.elapsed_s / 60, "split_sha256": split.sha256,
-            **evaluation}
+    return {"run": str(run.path), "steps": steps, "minutes": minutes, "split_sha256": split.sha256, **evaluation}
 
 
 def load_all(config: Config, display: Display) -> list[LoadedCase]:
@@ -80,16 +81,11 @@ def load_all(config: Config, display: Display) -> list[LoadedCase]:
     if fatal:
         others = f" ({len(fatal) - 1} more: medseg train CONFIG --check)" if len(fatal) > 1 else ""
         raise InputError(fatal[0].what, file=fatal[0].file, mend=fatal[0].mend + others)
-    missing = set(config.split.hold_out) - {c.patient for c in cases}
-    if missing:
-        raise InputError(f"no case belongs to the held-out patient {sorted(missing)[0]!r}", file=config.data[0],
-                         mend="correct split.hold_out")
     return loaded
 
 
-def _write_down(run: RunDirectory, config: Config, split: PatientSplit, cases: Sequence[LoadedCase], resuming: bool) -> None:
-    import json
-
+def _write_down(run: RunDirectory, config: Config, split: PatientSplit, cases: Sequence[LoadedCase],
+                resuming: bool) -> None:
     data = [fingerprint(case, config) for case in cases]
     if resuming:
         if json.loads(run.split.read_text(encoding="utf-8"))["sha256"] != split.sha256:
@@ -106,29 +102,33 @@ def _write_down(run: RunDirectory, config: Config, split: PatientSplit, cases: S
 def _first_line(trainer: Trainer, split: PatientSplit, resuming: bool) -> str:
     million = sum(p.numel() for p in trainer.network.parameters()) / 1e6
     begin = f"going on from step {trainer.step}" if resuming else "training"
-    return (f"{begin}: {len(split.training)} cases ({len(trainer.store.images)} slices of {trainer.store.shape[0]}×"
-            f"{trainer.store.shape[1]}), {len(split.validation)} validate, {len(split.hold_out)} held out; {million:.2f} M "
-            f"parameters, {trainer.precision}, {torch.get_num_threads()} threads; run {trainer.run.path}")
+    height, width = trainer.store.shape
+    return (f"{begin}: {len(split.training)} cases ({len(trainer.store.images)} slices of {height}×{width}), "
+            f"{len(split.validation)} validate, {len(split.hold_out)} held out; {million:.2f} M parameters, "
+            f"{trainer.precision}, {torch.get_num_threads()} threads; run {trainer.run.path}")
 
 
-def _evaluate(trainer: Trainer, run: RunDirectory, by_part: dict[str, list[LoadedCase]], display: Display) -> dict[str, Any]:
+def _evaluate(trainer: Trainer, run: RunDirectory, by_part: dict[str, list[LoadedCase]],
+              display: Display) -> dict[str, Any]:
     """Validation and held-out patients with the network that is exported: the best epoch's, or the last one's."""
     chosen = "best" if run.best.is_file() else "last"
     trainer.load_state_dict(load_checkpoint(run.best if chosen == "best" else run.last))
-    result: dict[str, Any] = {"checkpoint": chosen, "chosen_by": "validation patients" if chosen == "best" else "end of run"}
+    by = "validation patients" if chosen == "best" else "end of run"
+    result: dict[str, Any] = {"checkpoint": chosen, "chosen_by": by}
     for part in ("validation", "hold_out"):
         if not by_part[part]:
             continue
         figures = evaluate_cases(trainer.deployed, trainer.card, by_part[part], trainer.stop)
         result[part] = _report(figures)
+        name = part.replace("_", "-")
         for case in figures:
             for label in trainer.card.output.labels:
                 one = case.labels[label.value]
-                display.line(f"{part.replace('_', '-')} {case.case}  {label.name}: Dice {one.dice:.4f}  clDice {one.cldice:.4f}"
-                             f"  HD95 {one.hd95_mm:.1f} mm")
+                display.line(f"{name} {case.case}  {label.name}: Dice {one.dice:.4f}  clDice {one.cldice:.4f}  "
+                             f"HD95 {one.hd95_mm:.1f} mm")
         for label in trainer.card.output.labels:
             dice, cldice = (mean_over_patients(figures, n)[label.value] for n in ("dice", "cldice"))
-            display.line(f"{part.replace('_', '-')} mean over patients  {label.name}: Dice {dice:.4f}  clDice {cldice:.4f}")
+            display.line(f"{name} mean over patients  {label.name}: Dice {dice:.4f}  clDice {cldice:.4f}")
     run.write_json(run.evaluation, result)
     return result
 

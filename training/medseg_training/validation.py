@@ -1,4 +1,4 @@
-"""Figures of a network on whole cases, through the engine's own pipeline, so that they are what ``medseg segment`` gives."""
+"""Figures of a network on whole cases, through the engine's own pipeline: they are what ``medseg segment`` gives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class InProcessModel:
     module: nn.Module
     card: ModelCard
     warnings: list[str] = field(default_factory=list)
-    device: str = "cpu"
+    choice: Any = field(default_factory=lambda: SimpleNamespace(device="cpu"))
     fixed_size: None = None
     missing: tuple[str, ...] = ()
     path: Path = Path("network in training")

@@ -1,0 +1,212 @@
+"""A run learns, can be killed at any moment and taken up, and its file gives the figures it was validated with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import yaml
+from medseg.errors import Cancelled, InputError, MedSegError
+from medseg.io import read_labels, read_volume
+from medseg.metrics import dice
+from medseg.models import open_model, weights_sha256
+from medseg.pipeline import segment
+from medseg_training.checkpoint import load_checkpoint, save_checkpoint
+from medseg_training.config import load_config, parse_config
+from medseg_training.display import Display
+from medseg_training.export import compare, export, trained_network
+from medseg_training.rundir import RunDirectory
+from medseg_training.store import build_store
+from medseg_training.trainer import Trainer
+from medseg_training.training import load_all, train
+from training_cases import settings
+
+SPLIT = {"hold_out": ["p5"], "validate_on": ["p4"]}
+
+
+@pytest.fixture(scope="module")
+def trained(ellipsoids: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A finished run and what it returned."""
+    run = tmp_path_factory.mktemp("runs") / "ellipsoid"
+    return run, train(parse_config(settings(ellipsoids, split=SPLIT)), run, quiet=True)
+
+
+def _trainer(config_data: dict[str, Any], run: Path, stop: Callable[[], bool] = lambda: False) -> Trainer:
+    config = parse_config(config_data)
+    directory = RunDirectory(run)
+    directory.create()
+    torch.set_num_threads(1)
+    store = build_store(load_all(config, Display(quiet=True))[:2], config.draft, 0)
+    return Trainer(config, config.draft, store, [], directory, Display(quiet=True), stop)
+
+
+def test_a_simple_structure_is_learned_in_seconds(trained: tuple[Path, dict[str, Any]]) -> None:
+    run, result = trained
+    assert result["steps"] == 120
+    assert result["hold_out"]["mean_over_patients"]["dice"]["1"] > 0.9
+    assert [c["patient"] for c in result["hold_out"]["cases"]] == ["p5"]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert ["validation" in line for line in lines] == [False, True, False, True]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    split = json.loads((run / "split.json").read_text())
+    assert split["validation"] == ["a_p4"] and split["hold_out"] == ["a_p5"] and len(split["sha256"]) == 64
+
+
+@pytest.mark.parametrize("kind", ["onnx", "safetensors"])
+def test_the_exported_file_gives_the_figures_of_the_evaluation(
+    trained: tuple[Path, dict[str, Any]], ellipsoids: Path, tmp_path: Path, kind: str
+) -> None:
+    run, result = trained
+    out = tmp_path / f"model.{kind}"
+    written = export(run, out)
+    assert written["parity"]["largest_probability_difference"] <= 1e-4
+    image = read_volume(ellipsoids / "images" / "a_p5.nii.gz")
+    reference = read_labels(ellipsoids / "labels" / "a_p5.nii.gz")
+    with open_model(out, backend="onnxruntime" if kind == "onnx" else "torch") as model:
+        labels = segment(image, model).labels.array
+        card = model.card
+    assert card is not None
+    expected = result["hold_out"]["cases"][0]["labels"]["1"]["dice"]
+    assert dice(labels == 1, reference.array == 1) == pytest.approx(expected, abs=1e-6)
+    assert card.synthetic and card.training["parity"] == written["parity"]
+    assert card.training["metrics"]["hold_out"]["1"]["dice"]["mean"] == pytest.approx(expected)
+    assert card.training["folds"]["cases"] == {"training": 4, "validation": 1, "hold_out": 1}
+    assert card.training["folds"]["patients"] == {"training": 3, "validation": 1, "hold_out": 1}
+    assert torch.__version__.startswith(card.training["software"]["torch"].split("+")[0])
+    network = trained_network(load_config(run / "config.yaml"), load_checkpoint(run / "checkpoints" / "best.pt"))
+    assert card.weights_sha256 == weights_sha256({name: t.numpy() for name, t in network.state_dict().items()})
+    text = card.to_json()
+    assert "a_p5" not in text and str(run) not in text and str(ellipsoids) not in text
+    assert [p.name for p in tmp_path.iterdir()] == [out.name]
+
+
+def test_the_onnx_graph_takes_any_batch_and_size(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    out = tmp_path / "model.onnx"
+    export(trained[0], out)
+    assert not onnx.load(out, load_external_data=False).graph.initializer[0].external_data
+    with open_model(out, backend="onnxruntime") as model:
+        assert model.fixed_size is None and model.fixed_batch is None
+        for shape in ((1, 3, 16, 64), (3, 3, 40, 8)):
+            assert model.run(np.zeros(shape, np.float32)).shape == (shape[0], 1, *shape[2:])
+
+
+def test_a_file_that_answers_otherwise_is_not_written(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    run, _ = trained
+    good = tmp_path / "good.safetensors"
+    export(run, good)
+    config = load_config(run / "config.yaml")
+    network = trained_network(config, load_checkpoint(run / "checkpoints" / "last.pt"))
+    with torch.no_grad():
+        network.head.bias += 0.01
+    with pytest.raises(MedSegError, match="differs from the trained network"):
+        compare(network, good, config.draft, np.random.default_rng(0).normal(size=(2, 3, 16, 16)).astype(np.float32))
+    with pytest.raises(InputError, match="use onnx or safetensors"):
+        export(run, tmp_path / "model.h5")
+
+
+def test_a_run_stopped_anywhere_and_taken_up_ends_with_the_same_weights(ellipsoids: Path, tmp_path: Path) -> None:
+    data = settings(ellipsoids, budget={"epochs": 3, "steps_per_epoch": 4})
+    straight = _trainer(data, tmp_path / "straight")
+    straight.train()
+    for moment in (1, 6, 8):
+        asked = iter([False] * (moment - 1) + [True])
+        first = _trainer(data, tmp_path / f"stopped{moment}", stop=lambda asked=asked: next(asked))  # type: ignore[misc]
+        with pytest.raises(Cancelled):
+            first.train()
+        second = _trainer(data, tmp_path / f"stopped{moment}")
+        second.load_state_dict(load_checkpoint(first.run.last))
+        assert second.step == moment
+        second.train()
+        assert second.step == 12
+        expected = straight.deployed.state_dict()
+        assert all(torch.equal(tensor, expected[name]) for name, tensor in second.deployed.state_dict().items())
+
+
+def test_kill_9_loses_no_more_than_the_epoch_in_progress(ellipsoids: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump(settings(ellipsoids, budget={"epochs": 200, "steps_per_epoch": 1})))
+    program = ("import sys; from medseg_training.config import load_config; "
+               "from medseg_training.training import train; train(load_config(sys.argv[1]), sys.argv[2], quiet=True)")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with subprocess.Popen([sys.executable, "-c", program, str(config), str(run)], env=environment) as process:
+        give_up = time.monotonic() + 120
+        metrics = run / "metrics.jsonl"
+        while time.monotonic() < give_up and process.poll() is None:
+            if metrics.is_file() and metrics.read_text().count("\n") >= 3:
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    done = metrics.read_text().count("\n")
+    state = load_checkpoint(run / "checkpoints" / "last.pt")
+    assert 3 <= done <= state["step"] <= done + 1
+    result = train(load_config(config, [f"budget.epochs={state['step'] + 2}"]), run, fresh=False, quiet=True)
+    steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert result["steps"] == state["step"] + 2
+    assert steps == sorted(set(steps)) and steps[-2:] == [state["step"] + 1, state["step"] + 2]
+
+
+def test_a_checkpoint_is_the_old_one_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint({"step": 1}, path)
+
+    def torn(_state: object, to: Path) -> None:
+        Path(to).write_bytes(b"PK half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", torn)
+    with pytest.raises(InputError, match="disk is full"):
+        save_checkpoint({"step": 2}, path)
+    assert load_checkpoint(path) == {"step": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="cannot be read"):
+        load_checkpoint(path)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_reason(ellipsoids: Path, tmp_path: Path) -> None:
+    trainer = _trainer(settings(ellipsoids), tmp_path / "run")
+    with torch.no_grad():
+        next(trainer.network.parameters()).fill_(float("nan"))
+    with pytest.raises(MedSegError, match=r"the loss is nan at step 0.*learning_rate"):
+        trainer.train()
+    assert not trainer.run.begun
+
+
+def test_early_stopping_ends_the_run(ellipsoids: Path, tmp_path: Path) -> None:
+    changes = {"optimiser": {"learning_rate": 1e-12, "ema_decay": 0.0}, "split": SPLIT,
+               "validation": {"every_epochs": 1, "patience": 2}, "budget": {"epochs": 50, "steps_per_epoch": 1}}
+    result = train(parse_config(settings(ellipsoids, **changes)), tmp_path / "run", quiet=True)
+    assert result["steps"] < 50
+
+
+def test_a_directory_of_other_settings_or_data_is_not_taken_up(
+    trained: tuple[Path, dict[str, Any]], ellipsoids: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(trained[0], run)
+    other = settings(ellipsoids, split=SPLIT, seed=5)
+    with pytest.raises(InputError, match="other settings \\(seed\\)"):
+        train(parse_config(other), run, quiet=True)
+    moved = tmp_path / "data"
+    shutil.copytree(ellipsoids, moved)
+    again = train(parse_config(settings(moved, split=SPLIT)), run, quiet=True)  # finished: only evaluates
+    assert again["hold_out"] == trained[1]["hold_out"]
+    shutil.copy(moved / "images" / "a_p1.nii.gz", moved / "images" / "a_p2.nii.gz")
+    with pytest.raises(InputError, match="a file of the data has changed"):
+        train(parse_config(settings(moved, split=SPLIT)), run, quiet=True)
+    with pytest.raises(InputError, match="no run to go on with"):
+        train(parse_config(other), tmp_path / "nothing", fresh=False, quiet=True)
