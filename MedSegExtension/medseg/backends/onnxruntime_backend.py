@@ -84,9 +84,12 @@ class OnnxRuntimeBackend:
 
 
 def session_options(runtime: Any, threads: int | None) -> Any:
-    """Options measured on a 7.76 M-parameter U-Net at 320×320: peak memory matters more than 1 % of speed."""
+    """Options for slices one after another.
+
+    The memory arena stays on: measured with 7.76 M parameters at 320×320 and batch 1, leaving it out saves 3 MB of 259
+    and costs a fifth of the speed, because every slice maps its memory anew.
+    """
     options = runtime.SessionOptions()
-    options.enable_cpu_mem_arena = False  # the arena keeps every size it ever saw
     options.inter_op_num_threads = 1
     if threads is not None:
         options.intra_op_num_threads = max(1, threads)

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 from ..card import ModelCard
 from ..errors import InputError
-from ..io.atomic import atomic_path
 from .detect import detect_format
 from .onnx_file import mapped
 from .protobuf import BYTES, WireError, encode_bytes, encode_varint, fields
@@ -27,6 +26,8 @@ def embed_card(path: str | Path, card: ModelCard | Mapping[str, Any], out: str |
 
     Returns the path written. Raises InputError.
     """
+    from ..io.atomic import atomic_path  # brings SimpleITK, which opening a model does not need
+
     path = Path(path)
     target = path if out is None else Path(out)
     if not isinstance(card, ModelCard):

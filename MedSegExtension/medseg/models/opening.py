@@ -85,7 +85,7 @@ def open_model(
         path, report.format, card=found, draft=report.draft, missing=report.missing, choice=choice,
         reopen=lambda c: _backend(report, c, threads, precision),
         in_channels=in_channels, out_channels=out_channels,
-        fixed_size=report.fixed_size, fixed_batch=report.fixed_batch, warnings=list(report.warnings),
+        fixed_size=report.fixed_size, fixed_batch=report.fixed_batch, warnings=report.warnings,
     )
 
 
@@ -117,4 +117,6 @@ def _backend(report: ModelReport, choice: Choice, threads: int | None, precision
     from .safetensors_network import load_network
 
     assert report.card is not None
-    return TorchBackend(load_network(path, report.card), choice.device, threads=threads, precision=precision)
+    network, warnings = load_network(path, report.card)
+    report.warnings += [warning for warning in warnings if warning not in report.warnings]
+    return TorchBackend(network, choice.device, threads=threads, precision=precision)

@@ -9,6 +9,7 @@ from ..backends import require
 from ..backends.base import memory_errors
 from ..card import ModelCard
 from ..errors import InputError
+from .checksum import weights_sha256
 from .report import ModelReport
 from .safetensors_file import read_header
 
@@ -28,8 +29,8 @@ def _channels(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def load_network(path: Path, card: ModelCard) -> Any:
-    """The network of ``card.architecture`` with the weights of ``path``, in float32 on the CPU.
+def load_network(path: Path, card: ModelCard) -> tuple[Any, list[str]]:
+    """The network of ``card.architecture`` with the weights of ``path``, in float32 on the CPU, and warnings.
 
     The network is laid out without memory first and compared with the file's header, so that a card cannot ask for
     more than the file holds.
@@ -58,10 +59,20 @@ def load_network(path: Path, card: ModelCard) -> Any:
     _compare(path, card, {name: shape for name, shape in wanted.items() if name not in counters}, given)
     with memory_errors("cpu"):
         tensors = loader.load_file(str(path))
+        warnings = _check_sum(tensors, card)
         tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
         tensors |= {name: torch.zeros((), dtype=torch.long) for name in counters}
         network.load_state_dict(tensors, strict=True, assign=True)
-    return network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False), warnings
+
+
+def _check_sum(tensors: dict[str, Any], card: ModelCard) -> list[str]:
+    """A warning where the card was written for other weights."""
+    if card.weights_sha256 is None or any(str(tensor.dtype) == "torch.bfloat16" for tensor in tensors.values()):
+        return []  # numpy, which the checksum is defined on, has no bfloat16
+    if weights_sha256({name: tensor.numpy() for name, tensor in tensors.items()}) == card.weights_sha256:
+        return []
+    return ["the checksum in the card is not that of the weights: the card may belong to another model"]
 
 
 def _compare(
