@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
-from medseg.errors import Cancelled, InputError
+from medseg.errors import Cancelled, InputError, MedSegError
 
 from .segmentsOutput import BINARY, SURFACE, imageArray
 
@@ -233,6 +233,14 @@ def scenarioCancel(test, logic) -> None:
     test.assertEqual((job.state, states), ("cancelled", ["cancelled"]))
     slicer.mrmlScene.RemoveNode(node)
     test.assertLessEqual(slicer.mrmlScene.GetNumberOfNodes() - before, 1)  # the volume's display node at most
+
+
+def scenarioPackagesAbsent(test, logic) -> None:
+    """Where the packages for the networks are not installed, a run fails and says how to get them."""
+    node = addVolume(blockArray())
+    with testModel() as model, test.assertRaisesRegex(MedSegError, "pip"):
+        logic.segment(node, model, device="cpu")
+    test.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 0)
 
 
 SCENARIOS = (scenarioInPlace, scenarioKeep, scenarioRefused, scenarioEmpty, scenarioCancel)

@@ -46,8 +46,9 @@ def volumeFromNode(node) -> Volume:
     checkVolumeNode(node)
     ijkToWorld = worldMatrix(node)
     axes = ijkToWorld[:3, :3]
-    # The node's own numbers where they hold: what they went through in the matrix differs in the last digit.
-    spacing = np.array(node.GetSpacing()) if node.GetParentTransformNode() is None else np.linalg.norm(axes, axis=0)
+    # The scene keeps spacing times direction; the last digit of the quotient is noise (1.2499999999999998 mm for 1.25),
+    # which could round a resampled size the other way than the file's own number does.
+    spacing = np.array([float(f"{length:.14g}") for length in np.linalg.norm(axes, axis=0)])
     if not np.all(np.isfinite(ijkToWorld)) or np.any(spacing <= 0):
         raise InputError("the volume's geometry is broken (a voxel has no size)", mend="correct its spacing in Volumes")
     direction = axes / spacing
