@@ -126,6 +126,7 @@ class Server:
         number = message["id"]
         context = self._contexts[number]
         reply: dict[str, Any] = {"id": number}
+        files: list[Path] = []
         try:
             operation = self._operations.get(str(message.get("op")))
             if operation is None:
@@ -134,11 +135,13 @@ class Server:
             if context.cancelled():
                 raise Cancelled()
             result = operation(unpack(self._folder, _payload(message)), context)
-            reply |= {"event": "result", "result": pack(self._folder, result)}
+            reply |= {"event": "result", "result": pack(self._folder, result, files)}
         except Exception as error:  # whatever it is, the other side must hear of it
             if not isinstance(error, Cancelled):
                 traceback.print_exc(file=sys.stderr)
             reply |= {"event": "error", "error": error_to_message(error)}
+            for file in files:  # of a result that did not fit on the disk
+                file.unlink(missing_ok=True)
         finally:
             del self._contexts[number]
         # Sent when the maps of the request's arrays are gone, so that the other side can remove the files (Windows).
