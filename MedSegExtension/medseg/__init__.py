@@ -24,15 +24,41 @@ if TYPE_CHECKING:
 
 #: Public name → module it lives in. Loaded on first use, so that ``import medseg`` costs nothing.
 _PUBLIC = {
-    "Cancelled": "errors", "InputError": "errors", "MedSegError": "errors", "UnsafeModelError": "errors",
-    "ModelCard": "card", "Progress": "progress", "Result": "pipeline", "Volume": "volume",
-    "inspect_model": "models", "open_model": "models", "read_labels": "io", "read_volume": "io",
-    "segment": "pipeline", "write_segmentation": "pipeline", "write_volume": "io",
+    "Cancelled": "errors",
+    "InputError": "errors",
+    "MedSegError": "errors",
+    "UnsafeModelError": "errors",
+    "ModelCard": "card",
+    "Progress": "progress",
+    "Result": "pipeline",
+    "Volume": "volume",
+    "inspect_model": "models",
+    "open_model": "models",
+    "read_labels": "io",
+    "read_volume": "io",
+    "segment": "pipeline",
+    "write_segmentation": "pipeline",
+    "write_volume": "io",
 }
 
-__all__ = ["Cancelled", "InputError", "MedSegError", "ModelCard", "Progress", "Result", "UnsafeModelError", "Volume",
-           "__version__", "inspect_model", "open_model", "read_labels", "read_volume", "segment", "write_segmentation",
-           "write_volume"]
+__all__ = [
+    "Cancelled",
+    "InputError",
+    "MedSegError",
+    "ModelCard",
+    "Progress",
+    "Result",
+    "UnsafeModelError",
+    "Volume",
+    "__version__",
+    "inspect_model",
+    "open_model",
+    "read_labels",
+    "read_volume",
+    "segment",
+    "write_segmentation",
+    "write_volume",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -47,8 +47,15 @@ class Request:
     error : the `MedSegError` it failed with (`Cancelled` when cancelled), or None.
     """
 
-    def __init__(self, number: int, op: str, payload: dict[str, Any], on_progress: Callable[[Progress], Any] | None,
-                 on_finished: Callable[[Request], Any] | None, timeout_s: float | None) -> None:
+    def __init__(
+        self,
+        number: int,
+        op: str,
+        payload: dict[str, Any],
+        on_progress: Callable[[Progress], Any] | None,
+        on_finished: Callable[[Request], Any] | None,
+        timeout_s: float | None,
+    ) -> None:
         self.number, self.op, self.payload = number, op, payload
         self.on_progress, self.on_finished, self.timeout_s = on_progress, on_finished, timeout_s
         self.state = "waiting"
@@ -82,11 +89,18 @@ class WorkerClient:
     Requests that wait survive a worker that dies; the one that was running fails with `WorkerDied`.
     """
 
-    def __init__(self, python: str | Path | Sequence[str] | None = None, *,
-                 environment: Mapping[str, str] | None = None, start_timeout_s: float = 60.0,
-                 cancel_grace_s: float = 1.0, temporary_root: str | Path | None = None,
-                 memory_limit_bytes: int = 0, install: Callable[[str], str] | None = None,
-                 module: str = "medseg.worker") -> None:
+    def __init__(
+        self,
+        python: str | Path | Sequence[str] | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        start_timeout_s: float = 60.0,
+        cancel_grace_s: float = 1.0,
+        temporary_root: str | Path | None = None,
+        memory_limit_bytes: int = 0,
+        install: Callable[[str], str] | None = None,
+        module: str = "medseg.worker",
+    ) -> None:
         if python is None:
             python = sys.executable
         self.command = [str(python)] if isinstance(python, (str, Path)) else [str(part) for part in python]
@@ -113,14 +127,21 @@ class WorkerClient:
         if self._process is not None:
             return
         self.hello = None
-        process = WorkerProcess(self.command, self._module, self._environment, self._root, self._memory_limit,
-                                self._start_timeout_s)
+        process = WorkerProcess(
+            self.command, self._module, self._environment, self._root, self._memory_limit, self._start_timeout_s
+        )
         self._process = process
         self._stop = weakref.finalize(self, WorkerProcess.close, process)  # also when the interpreter exits
 
-    def submit(self, op: str, payload: Mapping[str, Any] | None = None, *,
-               on_progress: Callable[[Progress], Any] | None = None,
-               on_finished: Callable[[Request], Any] | None = None, timeout_s: float | None = None) -> Request:
+    def submit(
+        self,
+        op: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        on_progress: Callable[[Progress], Any] | None = None,
+        on_finished: Callable[[Request], Any] | None = None,
+        timeout_s: float | None = None,
+    ) -> Request:
         """Ask for ``op`` (probe, inspect, segment). Volumes and arrays in ``payload`` go through mapped files.
 
         The callbacks are called from `poll`. A request that runs longer than ``timeout_s`` fails, and its worker is
@@ -163,8 +184,9 @@ class WorkerClient:
                 LOGGER.exception("a callback of the worker's client failed")
         return bool(self._waiting or self._running)
 
-    def wait(self, request: Request, timeout: float | None = None,
-             idle: Callable[[], Any] | None = None) -> dict[str, Any]:
+    def wait(
+        self, request: Request, timeout: float | None = None, idle: Callable[[], Any] | None = None
+    ) -> dict[str, Any]:
         """Wait until ``request`` is finished and return its result, or raise its error.
 
         ``idle`` is called between polls (to keep a window alive). Raises TimeoutError after ``timeout`` seconds; the
@@ -262,9 +284,12 @@ class WorkerClient:
         event = message.get("event")
         if event == "hello":
             if message.get("protocol") != PROTOCOL_VERSION:
-                return self._died(WorkerDied(
-                    f"the worker speaks protocol {message.get('protocol')}, this side {PROTOCOL_VERSION}",
-                    mend="install the extension again, so that all its files are of one version"))
+                return self._died(
+                    WorkerDied(
+                        f"the worker speaks protocol {message.get('protocol')}, this side {PROTOCOL_VERSION}",
+                        mend="install the extension again, so that all its files are of one version",
+                    )
+                )
             self.hello = message
             if self._process is not None:
                 self._process.worker_pid = message.get("pid")
@@ -273,8 +298,13 @@ class WorkerClient:
         if request is None or message["id"] != request.number:
             return []
         if event == "progress":
-            moment = Progress(str(message.get("stage")), int(message.get("done") or 0), int(message.get("total") or 0),
-                              float(message.get("fraction") or 0.0), message.get("seconds_left"))
+            moment = Progress(
+                str(message.get("stage")),
+                int(message.get("done") or 0),
+                int(message.get("total") or 0),
+                float(message.get("fraction") or 0.0),
+                message.get("seconds_left"),
+            )
             request.progress = moment
             return [partial(request.on_progress, moment)] if request.on_progress else []
         if event == "error":
@@ -290,8 +320,12 @@ class WorkerClient:
         if process.ended():
             return self._died(explain(process.status(), process.read_log(), self._install))
         if self.hello is None and time.monotonic() > process.start_deadline:
-            return self._died(WorkerDied(f"the worker process did not answer within {self._start_timeout_s:g} s",
-                                         mend="try again when the computer is less busy"))
+            return self._died(
+                WorkerDied(
+                    f"the worker process did not answer within {self._start_timeout_s:g} s",
+                    mend="try again when the computer is less busy",
+                )
+            )
         return []
 
     def _check_deadlines(self, request: Request) -> list[Callable[[], Any]]:
@@ -300,8 +334,12 @@ class WorkerClient:
             self._kill()
             return [self._finish(request, error=Cancelled())]
         if request._deadline is not None and now > request._deadline:
-            return self._died(WorkerDied(f"{request.op} took longer than {request.timeout_s:g} s and was stopped",
-                                         mend="use a smaller volume or model, or allow more time"))
+            return self._died(
+                WorkerDied(
+                    f"{request.op} took longer than {request.timeout_s:g} s and was stopped",
+                    mend="use a smaller volume or model, or allow more time",
+                )
+            )
         return []
 
     def _died(self, error: WorkerDied) -> list[Callable[[], Any]]:
@@ -330,8 +368,9 @@ class WorkerClient:
         process.close()
         self.hello = None
 
-    def _finish(self, request: Request, result: dict[str, Any] | None = None,
-                error: MedSegError | None = None) -> Callable[[], Any]:
+    def _finish(
+        self, request: Request, result: dict[str, Any] | None = None, error: MedSegError | None = None
+    ) -> Callable[[], Any]:
         if request is self._running:
             self._running = None
         with contextlib.suppress(ValueError):
@@ -364,10 +403,16 @@ def result_from_message(data: Mapping[str, Any]) -> Any:
         return {int(value): kind(number) for value, number in counts.items()}
 
     return Result(
-        labels=data["labels"], segments=tuple(
-            SegmentInfo(s["value"], s["name"], tuple(s["color"]), s["terminology"]) for s in data["segments"]),
-        probabilities=data["probabilities"], voxel_counts=by_value(data["voxel_counts"], int),
+        labels=data["labels"],
+        segments=tuple(
+            SegmentInfo(s["value"], s["name"], tuple(s["color"]), s["terminology"]) for s in data["segments"]
+        ),
+        probabilities=data["probabilities"],
+        voxel_counts=by_value(data["voxel_counts"], int),
         highest_probability=by_value(data["highest_probability"], lambda p: float("nan") if p is None else float(p)),
-        timings=dict(data["timings"]), warnings=list(data["warnings"]), backend=data["backend"], device=data["device"],
+        timings=dict(data["timings"]),
+        warnings=list(data["warnings"]),
+        backend=data["backend"],
+        device=data["device"],
         card=ModelCard.from_dict(data["card"]),
     )

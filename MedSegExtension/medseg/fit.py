@@ -23,7 +23,9 @@ def check_fit(volumes: Sequence[Volume], card: ModelCard) -> Fit:
     fit = Fit()
     wanted = card.input.volumes
     if len(volumes) != len(wanted):
-        fit.problems.append(f"the model takes {len(wanted)} input volume(s) ({', '.join(wanted)}), {len(volumes)} given")
+        fit.problems.append(
+            f"the model takes {len(wanted)} input volume(s) ({', '.join(wanted)}), {len(volumes)} given"
+        )
         return fit
     volume = volumes[0]
     for other in volumes[1:]:
@@ -33,12 +35,14 @@ def check_fit(volumes: Sequence[Volume], card: ModelCard) -> Fit:
     if turn.obliqueness_degrees > OBLIQUE_DEGREES:
         fit.warnings.append(
             f"the volume lies {turn.obliqueness_degrees:.0f}° from the patient's axes; the model was trained on "
-            f"{card.plane} slices and sees these turned by that much")
+            f"{card.plane} slices and sees these turned by that much"
+        )
     stored = orientation_code(volume)
     acquired = plane_of(stored[1] + stored[0] + stored[2])
     if card.plane in PLANES and acquired != card.plane and _anisotropic(volume):
-        fit.warnings.append(f"the volume was acquired in {acquired} slices, the model reads {card.plane} ones; "
-                            "expect coarse slices")
+        fit.warnings.append(
+            f"the volume was acquired in {acquired} slices, the model reads {card.plane} ones; expect coarse slices"
+        )
     _check_spacing(turn.spacing(volume), card, fit)
     _check_thickness(volume, card, turn.axes[0], fit)
     if card.modality and volume.modality and card.modality != volume.modality:
@@ -60,14 +64,20 @@ def _check_spacing(spacing: tuple[float, float, float], card: ModelCard, fit: Fi
         # 5 % beyond the range is what scanners round to.
         outside = [s for s in found if not 0.95 * low <= s <= 1.05 * high]
         if outside:
-            fit.warnings.append(f"{words} lie {outside[0]:.2f} mm apart; the model was trained on {low:.2f} to {high:.2f} mm")
+            fit.warnings.append(
+                f"{words} lie {outside[0]:.2f} mm apart; the model was trained on {low:.2f} to {high:.2f} mm"
+            )
 
 
 def _check_thickness(volume: Volume, card: ModelCard, axis: int, fit: Fit) -> None:
     count = volume.array.shape[axis]
     if count == 1 and card.input.context > 0:
-        fit.warnings.append("the volume has one slice; the model also looks at neighbours and gets the same slice again")
+        fit.warnings.append(
+            "the volume has one slice; the model also looks at neighbours and gets the same slice again"
+        )
     in_plane = [n for a, n in enumerate(volume.array.shape) if a != axis]
     if min(in_plane) < 8:
-        fit.warnings.append(f"slices of {in_plane[0]}×{in_plane[1]} voxels are smaller than any network was trained on; "
-                            f"is {card.plane} the right plane?")
+        fit.warnings.append(
+            f"slices of {in_plane[0]}×{in_plane[1]} voxels are smaller than any network was trained on; "
+            f"is {card.plane} the right plane?"
+        )

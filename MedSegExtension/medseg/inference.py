@@ -52,8 +52,15 @@ def activate(raw: np.ndarray, activation: str) -> np.ndarray:
 
 
 def slice_probabilities(
-    preparer: SlicePreparer, model: Runner, activation: str, *, batch_size: int | None, timings: Timings,
-    warnings: list[str], progress: ProgressCallback | None, cancelled: Callable[[], bool] | None,
+    preparer: SlicePreparer,
+    model: Runner,
+    activation: str,
+    *,
+    batch_size: int | None,
+    timings: Timings,
+    warnings: list[str],
+    progress: ProgressCallback | None,
+    cancelled: Callable[[], bool] | None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (slice index, (K, H, W) float32 probabilities on the network's grid) for every slice in order.
 
@@ -76,8 +83,10 @@ def slice_probabilities(
             continue
         probabilities = activate(raw, activation)
         if not np.isfinite(probabilities).all():
-            raise MedSegError(f"the network returned NaN or infinity on slice {index}",
-                              mend="check the card's normalisation, or try another backend or device")
+            raise MedSegError(
+                f"the network returned NaN or infinity on slice {index}",
+                mend="check the card's normalisation, or try another backend or device",
+            )
         for offset, i in enumerate(chunk):
             yield i, probabilities[offset]
         index = chunk.stop

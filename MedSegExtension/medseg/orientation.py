@@ -16,9 +16,12 @@ from .volume import Volume
 
 #: LPS unit vectors of the six patient directions.
 DIRECTIONS: dict[str, tuple[float, float, float]] = {
-    "L": (1.0, 0.0, 0.0), "R": (-1.0, 0.0, 0.0),
-    "P": (0.0, 1.0, 0.0), "A": (0.0, -1.0, 0.0),
-    "S": (0.0, 0.0, 1.0), "I": (0.0, 0.0, -1.0),
+    "L": (1.0, 0.0, 0.0),
+    "R": (-1.0, 0.0, 0.0),
+    "P": (0.0, 1.0, 0.0),
+    "A": (0.0, -1.0, 0.0),
+    "S": (0.0, 0.0, 1.0),
+    "I": (0.0, 0.0, -1.0),
 }
 
 #: The usual (row, column, slice) code of each plane: as radiologists look at it, patient's left on the right.

@@ -60,21 +60,34 @@ class Result:
         """What a person or a log needs, JSON-ready and without the voxels."""
         voxel_ml = self.labels.voxel_volume_mm3 / 1000
         return {
-            "model": self.card.name, "synthetic": self.card.synthetic, "backend": self.backend, "device": self.device,
+            "model": self.card.name,
+            "synthetic": self.card.synthetic,
+            "backend": self.backend,
+            "device": self.device,
             "segments": [
-                {"value": s.value, "name": s.name, "voxels": self.voxel_counts[s.value],
-                 "volume_ml": self.voxel_counts[s.value] * voxel_ml,
-                 "highest_probability": self.highest_probability[s.value]}
+                {
+                    "value": s.value,
+                    "name": s.name,
+                    "voxels": self.voxel_counts[s.value],
+                    "volume_ml": self.voxel_counts[s.value] * voxel_ml,
+                    "highest_probability": self.highest_probability[s.value],
+                }
                 for s in self.segments
             ],
-            "timings_s": self.timings, "warnings": self.warnings,
+            "timings_s": self.timings,
+            "warnings": self.warnings,
         }
 
 
 def segment(
-    volume: Volume | Sequence[Volume], model: Model, *, keep_probabilities: bool = False,
-    progress: ProgressCallback | None = None, cancelled: Callable[[], bool] | None = None,
-    batch_size: int | None = None, threshold: float | None = None,
+    volume: Volume | Sequence[Volume],
+    model: Model,
+    *,
+    keep_probabilities: bool = False,
+    progress: ProgressCallback | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    batch_size: int | None = None,
+    threshold: float | None = None,
 ) -> Result:
     """Segment a volume (several for a model with several input volumes) slice by slice.
 
@@ -96,8 +109,9 @@ def segment(
         raise InputError(f"the threshold {threshold} is not a probability", mend="give a number from 0 to 1")
     fit = check_fit(volumes, card)
     if fit.problems:
-        raise InputError("; ".join(fit.problems), file=volumes[0].source if volumes else None,
-                         mend="choose another model or volume")
+        raise InputError(
+            "; ".join(fit.problems), file=volumes[0].source if volumes else None, mend="choose another model or volume"
+        )
     timings, warnings = Timings(), list(fit.warnings)
     with timings.stage("prepare"):
         preparer = SlicePreparer(volumes, card)
@@ -107,8 +121,14 @@ def segment(
 
     decide = _Decision(card.output, card.postprocessing.hysteresis_low, threshold, preparer, keep_probabilities)
     for index, planes in slice_probabilities(
-        preparer, model, card.output.activation, batch_size=batch_size, timings=timings, warnings=warnings,
-        progress=progress, cancelled=cancelled,
+        preparer,
+        model,
+        card.output.activation,
+        batch_size=batch_size,
+        timings=timings,
+        warnings=warnings,
+        progress=progress,
+        cancelled=cancelled,
     ):
         with timings.stage("restore"):
             decide.add(index, preparer.restore(planes[decide.channels]))
@@ -130,9 +150,16 @@ def segment(
     if progress is not None:
         progress(Progress("post-process", preparer.count, preparer.count, 1.0, 0.0))
     return Result(
-        labels=volumes[0].with_array(labels), segments=tuple(_segments(card)), probabilities=probabilities,
-        voxel_counts={v: int(counts[v]) for v in values}, highest_probability=highest, timings=timings.seconds,
-        warnings=[*model.warnings, *warnings], backend=model.backend.name, device=model.choice.device, card=card,
+        labels=volumes[0].with_array(labels),
+        segments=tuple(_segments(card)),
+        probabilities=probabilities,
+        voxel_counts={v: int(counts[v]) for v in values},
+        highest_probability=highest,
+        timings=timings.seconds,
+        warnings=[*model.warnings, *warnings],
+        backend=model.backend.name,
+        device=model.choice.device,
+        card=card,
     )
 
 
@@ -144,8 +171,9 @@ def write_segmentation(result: Result, path: str | Path) -> None:
 class _Decision:
     """Takes restored probabilities slice by slice and keeps only what is needed of them."""
 
-    def __init__(self, output: OutputSpec, low: float | None, threshold: float | None, preparer: SlicePreparer,
-                 keep: bool) -> None:
+    def __init__(
+        self, output: OutputSpec, low: float | None, threshold: float | None, preparer: SlicePreparer, keep: bool
+    ) -> None:
         self.threshold = output.threshold if threshold is None else threshold
         self.compare_background = self.threshold is None
         self.low = low
@@ -176,8 +204,11 @@ class _Decision:
 
 def _card_of(model: Model) -> ModelCard:
     if model.card is None:
-        raise InputError(f"the model has no card; still to be said: {', '.join(model.missing)}", file=model.path,
-                         mend=f"write {Path(model.path).name}.card.json beside it or pass card=")
+        raise InputError(
+            f"the model has no card; still to be said: {', '.join(model.missing)}",
+            file=model.path,
+            mend=f"write {Path(model.path).name}.card.json beside it or pass card=",
+        )
     return model.card
 
 
@@ -186,10 +217,14 @@ def _check_size(model: Model, preparer: SlicePreparer, warnings: list[str]) -> N
         height, width = preparer.network_shape
         raise InputError(
             f"the network takes slices of {model.fixed_size[0]}×{model.fixed_size[1]}, the card gives it {height}×{width}",
-            file=model.path, mend="set input.size in the card to mode resize or pad_or_crop with the network's size")
+            file=model.path,
+            mend="set input.size in the card to mode resize or pad_or_crop with the network's size",
+        )
     if preparer.cropped:
-        warnings.append(f"slices of {preparer.resampled_shape[0]}×{preparer.resampled_shape[1]} were cropped to "
-                        f"{preparer.network_shape[0]}×{preparer.network_shape[1]}; nothing outside is segmented")
+        warnings.append(
+            f"slices of {preparer.resampled_shape[0]}×{preparer.resampled_shape[1]} were cropped to "
+            f"{preparer.network_shape[0]}×{preparer.network_shape[1]}; nothing outside is segmented"
+        )
 
 
 def _segments(card: ModelCard) -> list[SegmentInfo]:

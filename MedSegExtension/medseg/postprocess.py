@@ -17,7 +17,10 @@ TOUCHING = np.ones((3, 3, 3), dtype=bool)
 
 
 def postprocess(
-    labels: np.ndarray, values: Sequence[int], settings: PostProcessing, voxel_volume_mm3: float,
+    labels: np.ndarray,
+    values: Sequence[int],
+    settings: PostProcessing,
+    voxel_volume_mm3: float,
     candidates: np.ndarray | None = None,
 ) -> np.ndarray:
     """Post-process a label map in the order hysteresis, hole filling, small parts, keep-N.

@@ -106,13 +106,19 @@ class SlicePreparer:
     def __init__(self, volumes: Sequence[Volume], card: ModelCard) -> None:
         spec: InputSpec = card.input
         if len(volumes) != len(spec.volumes):
-            raise InputError(f"the model takes {len(spec.volumes)} input volume(s) ({', '.join(spec.volumes)}), "
-                             f"{len(volumes)} given", mend="choose one volume for each")
+            raise InputError(
+                f"the model takes {len(spec.volumes)} input volume(s) ({', '.join(spec.volumes)}), "
+                f"{len(volumes)} given",
+                mend="choose one volume for each",
+            )
         first = volumes[0]
         for other in volumes[1:]:
             if not other.same_grid(first):
-                raise InputError(f"{other.name} does not lie on the same grid as {first.name}",
-                                 file=other.source, mend="resample it onto the first volume")
+                raise InputError(
+                    f"{other.name} does not lie on the same grid as {first.name}",
+                    file=other.source,
+                    mend="resample it onto the first volume",
+                )
         for volume in volumes:
             check_finite(volume)
         self.spec = spec
@@ -148,8 +154,10 @@ class SlicePreparer:
             assert size.spacing_mm
             _, row_mm, column_mm = self.slice_spacing
             rows, columns = self.native_shape
-            return (max(1, round(rows * row_mm / size.spacing_mm[0])),
-                    max(1, round(columns * column_mm / size.spacing_mm[1])))
+            return (
+                max(1, round(rows * row_mm / size.spacing_mm[0])),
+                max(1, round(columns * column_mm / size.spacing_mm[1])),
+            )
         return self.native_shape
 
     def _network_shape(self) -> tuple[int, int]:
@@ -193,7 +201,9 @@ class SlicePreparer:
         key = (volume, index)
         if key not in self._cache:
             size = self.spec.size
-            image = resample_slice(self._stacks[volume][index], self.resampled_shape, size.interpolation, size.antialias)
+            image = resample_slice(
+                self._stacks[volume][index], self.resampled_shape, size.interpolation, size.antialias
+            )
             intensity = self._by_volume[volume] or measure_intensity(image, self.spec.normalisation)
             image = intensity.apply(image)
             value = float(image.min()) if size.pad_value == "minimum" else float(size.pad_value)

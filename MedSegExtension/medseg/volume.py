@@ -39,7 +39,8 @@ class Volume:
     def __post_init__(self) -> None:
         if self.array.ndim != 3:
             raise InputError(
-                f"a volume has three axes, this array has {self.array.ndim}", file=self.source,
+                f"a volume has three axes, this array has {self.array.ndim}",
+                file=self.source,
                 mend="pass one 3D image; split 4D and colour images first",
             )
         if 0 in self.array.shape:
@@ -47,11 +48,20 @@ class Volume:
         direction = np.asarray(self.direction, dtype=float).reshape(3, 3)
         spacing = np.asarray(self.spacing, dtype=float)
         if spacing.shape != (3,) or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
-            raise InputError(f"the spacing {self.spacing} is not three positive numbers", file=self.source,
-                             mend="correct the image header")
-        if not np.all(np.isfinite(direction)) or np.abs(direction.T @ direction - np.eye(3)).max() > DIRECTION_TOLERANCE:
-            raise InputError("the axis directions are not perpendicular unit vectors (sheared or broken header)",
-                             file=self.source, mend="resample the image onto a regular grid")
+            raise InputError(
+                f"the spacing {self.spacing} is not three positive numbers",
+                file=self.source,
+                mend="correct the image header",
+            )
+        if (
+            not np.all(np.isfinite(direction))
+            or np.abs(direction.T @ direction - np.eye(3)).max() > DIRECTION_TOLERANCE
+        ):
+            raise InputError(
+                "the axis directions are not perpendicular unit vectors (sheared or broken header)",
+                file=self.source,
+                mend="resample the image onto a regular grid",
+            )
         if not np.all(np.isfinite(np.asarray(self.origin, dtype=float))):
             raise InputError("the origin is not a finite position", file=self.source, mend="correct the image header")
         object.__setattr__(self, "direction", direction)

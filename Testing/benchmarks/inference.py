@@ -26,7 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 CARD = {
-    "schema_version": 1, "name": "benchmark", "plane": "axial", "orientation": "PLS",
+    "schema_version": 1,
+    "name": "benchmark",
+    "plane": "axial",
+    "orientation": "PLS",
     "input": {"size": {"mode": "native", "multiple_of": 16}, "normalisation": {"kind": "zscore"}},
     "output": {"activation": "sigmoid", "labels": [{"value": 1, "name": "structure"}]},
     "architecture": {"name": "unet2d-b", "arguments": {}},
@@ -99,8 +102,15 @@ def make_inputs(folder: Path, slices: int, size: int) -> tuple[Path, Path, Path]
     save_file(network.state_dict(), plain)
     embed_card(plain, card)
     dynamic = {"x": {0: torch.export.Dim("batch"), 2: 16 * torch.export.Dim("h"), 3: 16 * torch.export.Dim("w")}}
-    torch.onnx.export(network, (torch.zeros(2, 1, 64, 64),), onnx, dynamo=True, external_data=False,
-                      dynamic_shapes=dynamic, verbose=False)
+    torch.onnx.export(
+        network,
+        (torch.zeros(2, 1, 64, 64),),
+        onnx,
+        dynamo=True,
+        external_data=False,
+        dynamic_shapes=dynamic,
+        verbose=False,
+    )
     embed_card(onnx, card)
     return volume, plain, onnx
 
@@ -118,11 +128,13 @@ def run(command: list[str]) -> tuple[float, int, str]:
 
 def measured(command: list[str]) -> tuple[float, int, str]:
     """`run` in a child of its own, so that the peak memory counted is this process tree's alone."""
-    code = ("import json, resource, subprocess, sys, time; start = time.perf_counter(); "
-            "done = subprocess.run(json.loads(sys.argv[1]), stdout=subprocess.PIPE, text=True); "
-            "wall = time.perf_counter() - start; "
-            "print(json.dumps([wall, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, done.stdout, "
-            "done.returncode]))")
+    code = (
+        "import json, resource, subprocess, sys, time; start = time.perf_counter(); "
+        "done = subprocess.run(json.loads(sys.argv[1]), stdout=subprocess.PIPE, text=True); "
+        "wall = time.perf_counter() - start; "
+        "print(json.dumps([wall, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, done.stdout, "
+        "done.returncode]))"
+    )
     _, _, out = run([sys.executable, "-c", code, json.dumps(command)])
     wall, peak, text, status = json.loads(out)
     if status != 0:
@@ -146,7 +158,17 @@ def compare(folder: Path, slices: int, size: int, repeats: int) -> None:
 
     def ours(model: Path, backend: str, keep: bool = False) -> list[str]:
         extra = ["--probabilities", str(folder / backend)] if keep else []
-        return [*medseg, str(model), "-o", str(folder / f"{backend}.nii.gz"), "--backend", backend, "--device", "cpu", *extra]
+        return [
+            *medseg,
+            str(model),
+            "-o",
+            str(folder / f"{backend}.nii.gz"),
+            "--backend",
+            backend,
+            "--device",
+            "cpu",
+            *extra,
+        ]
 
     def monai(keep: str = "no") -> list[str]:
         return [sys.executable, "-c", MONAI, str(plain), str(volume), str(folder / "monai.nii.gz"), str(size), keep]
@@ -174,24 +196,39 @@ def compare(folder: Path, slices: int, size: int, repeats: int) -> None:
             peaks[name].append(peak)
             loops[name].append(answer.get("loop_s", answer.get("timings_s", {}).get("network", float("nan"))))
     console = Console(width=150)
-    table = Table("", "whole process (s)", "network alone (s)", "peak memory (GB)",
-                  title=f"{slices} slices of {size}×{size}, 7.76 M parameters, fp32, batch 1; median of {repeats}")
+    table = Table(
+        "",
+        "whole process (s)",
+        "network alone (s)",
+        "peak memory (GB)",
+        title=f"{slices} slices of {size}×{size}, 7.76 M parameters, fp32, batch 1; median of {repeats}",
+    )
     for name in contenders:
-        table.add_row(name, f"{statistics.median(walls[name]):.2f}", f"{statistics.median(loops[name]):.2f}",
-                      f"{max(peaks[name]) / 1e9:.2f}")
+        table.add_row(
+            name,
+            f"{statistics.median(walls[name]):.2f}",
+            f"{statistics.median(loops[name]):.2f}",
+            f"{max(peaks[name]) / 1e9:.2f}",
+        )
     console.print(table)
     for backend in ("torch", "onnxruntime", "openvino"):
         ratio = statistics.median(
-            w / b for w, b in zip(walls[f"medseg segment, {backend}"], loops[f"bare loop, {backend}"], strict=True))
+            w / b for w, b in zip(walls[f"medseg segment, {backend}"], loops[f"bare loop, {backend}"], strict=True)
+        )
         console.print(f"{backend}: whole `medseg segment` process / bare loop over the network = {ratio:.3f}")
     peer = walls["MONAI SliceInferer, torch"]
     for backend in ("torch", "onnxruntime", "openvino"):
         ratio = statistics.median(p / o for p, o in zip(peer, walls[f"medseg segment, {backend}"], strict=True))
         console.print(f"MONAI SliceInferer / medseg on {backend}: {ratio:.2f} (above 1: ours is faster)")
-    _print_differences(console, folder, [ours(plain, "torch", True), ours(onnx, "onnxruntime", True),
-                                         ours(onnx, "openvino", True), monai("keep")])
-    console.print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
-                  + ", ".join(f"{n} {_version(n)}" for n in ("torch", "onnxruntime", "openvino", "monai", "numpy")))
+    _print_differences(
+        console,
+        folder,
+        [ours(plain, "torch", True), ours(onnx, "onnxruntime", True), ours(onnx, "openvino", True), monai("keep")],
+    )
+    console.print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
+        + ", ".join(f"{n} {_version(n)}" for n in ("torch", "onnxruntime", "openvino", "monai", "numpy"))
+    )
 
 
 def _print_differences(console: Console, folder: Path, commands: list[list[str]]) -> None:
@@ -202,9 +239,11 @@ def _print_differences(console: Console, folder: Path, commands: list[list[str]]
     reference = np.load(folder / "monai.nii.gz.npy")
     for backend in ("torch", "onnxruntime", "openvino"):
         found = read_volume(next((folder / backend).glob("*.nii.gz"))).array
-        console.print(f"largest difference of probabilities, medseg on {backend} and MONAI: "
-                      f"{np.abs(found - reference).max():.1e} (probabilities from {reference.min():.3f} to "
-                      f"{reference.max():.3f})")
+        console.print(
+            f"largest difference of probabilities, medseg on {backend} and MONAI: "
+            f"{np.abs(found - reference).max():.1e} (probabilities from {reference.min():.3f} to "
+            f"{reference.max():.3f})"
+        )
 
 
 def _version(name: str) -> str:

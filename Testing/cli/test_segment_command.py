@@ -21,8 +21,14 @@ pytest.importorskip("onnx", reason="needs onnx to make the models")
 
 
 def medseg(*arguments: object, status: int = 0, **options) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-P", "-m", "medseg", *map(str, arguments)], capture_output=True, text=True,
-                          timeout=120, check=False, **options)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "medseg", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
     assert done.returncode == status, done.stderr
     return done
 
@@ -100,7 +106,9 @@ def cases(tmp_path: Path) -> Path:
 
 def test_a_folder_of_cases_goes_on_after_a_bad_one_and_resumes(model: Path, cases: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    one_line(medseg("segment", cases, "-m", model, "-o", out, status=2), "1 of 3 cases failed", "b.nii.gz", "call again")
+    one_line(
+        medseg("segment", cases, "-m", model, "-o", out, status=2), "1 of 3 cases failed", "b.nii.gz", "call again"
+    )
     rows = list(csv.DictReader((out / "segments.csv").open(encoding="utf-8")))
     assert [(r["case"], r["status"]) for r in rows] == [("a", "done"), ("b", "failed"), ("c", "done")]
     assert float(rows[0]["volume_ml"]) == pytest.approx(int(rows[0]["voxels"]) / 1000)
@@ -135,15 +143,20 @@ def test_several_input_volumes_go_to_the_channels_of_the_card(tmp_path: Path) ->
     one_line(done, "takes 2 input volume(s) (T1, T2), 1 given")
 
 
-@pytest.mark.parametrize(("what", "words"), [
-    ("truncated", ("broken.nii.gz",)),
-    ("empty", ("broken.nii.gz", "empty")),
-    ("text", ("broken.nii.gz",)),
-    ("nan", ("1 of 3840 voxel is NaN or infinite",)),
-    ("four", ("4D", "2")),
-    ("missing", ("no such file",)),
-])
-def test_a_volume_that_cannot_be_used_is_one_line(model: Path, tmp_path: Path, what: str, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("truncated", ("broken.nii.gz",)),
+        ("empty", ("broken.nii.gz", "empty")),
+        ("text", ("broken.nii.gz",)),
+        ("nan", ("1 of 3840 voxel is NaN or infinite",)),
+        ("four", ("4D", "2")),
+        ("missing", ("no such file",)),
+    ],
+)
+def test_a_volume_that_cannot_be_used_is_one_line(
+    model: Path, tmp_path: Path, what: str, words: tuple[str, ...]
+) -> None:
     import SimpleITK as sitk
 
     path = tmp_path / "broken.nii.gz"
@@ -167,7 +180,9 @@ def test_a_volume_that_cannot_be_used_is_one_line(model: Path, tmp_path: Path, w
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 20, 24), (8, 20, 3)])
-def test_thin_and_constant_volumes_end_well_and_say_so(model: Path, tmp_path: Path, shape: tuple[int, int, int]) -> None:
+def test_thin_and_constant_volumes_end_well_and_say_so(
+    model: Path, tmp_path: Path, shape: tuple[int, int, int]
+) -> None:
     write_volume(Volume(np.full(shape, 7, np.int16)), tmp_path / "thin.nii.gz")
     done = medseg("segment", tmp_path / "thin.nii.gz", "-m", model, "-o", tmp_path / "out.nii.gz", "--json")
     report = json.loads(done.stdout)
@@ -193,7 +208,9 @@ def test_models_that_do_not_fit_are_refused_before_the_run(volume: Path, tmp_pat
     (tmp_path / "plain.onnx.card.json").write_text(json.dumps(card_with(plane="axal")))
     one_line(medseg("segment", volume, "-m", plain, "-o", tmp_path / "o.nii.gz", status=2), "plane", "'axial'")
     (tmp_path / "plain.onnx.card.json").unlink()
-    one_line(medseg("segment", volume, "-m", plain, "-o", tmp_path / "o.nii.gz", status=2), "plain.onnx", "card", "plane")
+    one_line(
+        medseg("segment", volume, "-m", plain, "-o", tmp_path / "o.nii.gz", status=2), "plain.onnx", "card", "plane"
+    )
     (tmp_path / "plain.onnx").write_bytes(b"not a model at all")
     one_line(medseg("segment", volume, "-m", plain, "-o", tmp_path / "o.nii.gz", status=2), "plain.onnx")
     assert not (tmp_path / "o.nii.gz").exists()
@@ -203,15 +220,21 @@ def test_mistakes_in_the_call_have_status_2(model: Path, volume: Path, tmp_path:
     one_line(medseg("segment", volume, "-m", model, "-o", tmp_path / "no" / "o.nii.gz", status=2), "does not exist")
     one_line(medseg("segment", volume, "-m", model, "-o", tmp_path, status=2), "is a folder")
     one_line(medseg("segment", volume, "-m", model, "-o", tmp_path / "o.nii.gz", "--device", "tpu", status=2), "tpu")
-    one_line(medseg("segment", volume, "-m", model, "-o", tmp_path / "o.nii.gz", "--threshold", "2", status=2), "threshold")
+    one_line(
+        medseg("segment", volume, "-m", model, "-o", tmp_path / "o.nii.gz", "--threshold", "2", status=2), "threshold"
+    )
     one_line(medseg("segment", volume, "--frobnicate", status=2), "frobnicate", "--help")
 
 
 def test_a_full_disk_leaves_nothing_half_written(model: Path, volume: Path, tmp_path: Path) -> None:
     full = tmp_path / "full"
     full.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", full], check=False,
-                                           capture_output=True).returncode:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", full], check=False, capture_output=True
+        ).returncode
+    ):
         pytest.skip("needs the right to mount a small tmpfs")
     try:
         (full / "filler").write_bytes(b"\0" * 12000)
@@ -228,11 +251,17 @@ def test_interrupting_ends_with_130_and_leaves_nothing(model: Path, tmp_path: Pa
     out = tmp_path / "out"
     out.mkdir()
     # The wrapper says when the run is under way, so that the signal comes in the middle of it.
-    code = ("import sys, medseg.pipeline as p; run = p.segment\n"
-            "def told(*a, **k):\n    print('running', flush=True); return run(*a, **k)\n"
-            "p.segment = told\nfrom medseg.cli import main; main()")
-    process = subprocess.Popen([sys.executable, "-P", "-c", code, "segment", tmp_path / "long.nrrd", "-m", model, "-o",
-                                out / "o.nii.gz"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    code = (
+        "import sys, medseg.pipeline as p; run = p.segment\n"
+        "def told(*a, **k):\n    print('running', flush=True); return run(*a, **k)\n"
+        "p.segment = told\nfrom medseg.cli import main; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, "segment", tmp_path / "long.nrrd", "-m", model, "-o", out / "o.nii.gz"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None and process.stdout.readline().strip() == "running"
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
@@ -247,12 +276,16 @@ def test_json_is_one_object_and_help_is_there() -> None:
 
 
 def test_a_command_of_an_absent_training_package_says_how_to_install_it() -> None:
-    code = ("import importlib.abc, sys\n"
-            "class Absent(importlib.abc.MetaPathFinder):\n"
-            "    def find_spec(self, name, path, target=None):\n"
-            "        if name.split('.')[0] == 'medseg_training': raise ModuleNotFoundError(name)\n"
-            "sys.meta_path.insert(0, Absent())\nfrom medseg.cli import main; main()")
-    done = subprocess.run([sys.executable, "-P", "-c", code, "train", "x.yaml"], capture_output=True, text=True, check=False)
+    code = (
+        "import importlib.abc, sys\n"
+        "class Absent(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.split('.')[0] == 'medseg_training': raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\nfrom medseg.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, "train", "x.yaml"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2 and "pip install 'medseg[train]'" in done.stderr
     done = subprocess.run([sys.executable, "-P", "-c", code, "--help"], capture_output=True, text=True, check=False)
     assert "segment" in done.stdout and "crossval" not in done.stdout and "│ train" not in done.stdout

@@ -35,22 +35,34 @@ def changed(path: str, value: object) -> dict:
 def test_a_card_survives_json_unchanged() -> None:
     full = copy.deepcopy(MINIMAL)
     full |= {
-        "description": "Žluč", "licence": "Apache-2.0", "modality": "MR", "contrast": "T2 heavily weighted",
+        "description": "Žluč",
+        "licence": "Apache-2.0",
+        "modality": "MR",
+        "contrast": "T2 heavily weighted",
         "spacing_range_mm": {"in_plane": [1.0, 1.3], "between_slices": [1.0, 1.5]},
-        "postprocessing": {"hysteresis_low": 0.2, "minimum_part_mm3": 12.5, "fill_holes": True, "keep_largest_parts": 2},
-        "architecture": {"name": "unet2d", "arguments": {"widths": [16, 32]}}, "weights_sha256": "0" * 64,
+        "postprocessing": {
+            "hysteresis_low": 0.2,
+            "minimum_part_mm3": 12.5,
+            "fill_holes": True,
+            "keep_largest_parts": 2,
+        },
+        "architecture": {"name": "unet2d", "arguments": {"widths": [16, 32]}},
+        "weights_sha256": "0" * 64,
         "training": {"synthetic": True, "metrics": {"dice": {"mean": 0.9, "interval_95": [0.88, 0.92]}}},
     }
     full["output"]["labels"][0] |= {
         "color": [1, 2, 3],
-        "terminology": {"category": {"scheme": "SCT", "value": "123037004", "meaning": "Anatomical Structure"},
-                        "type": {"scheme": "SCT", "value": "28273000", "meaning": "Bile duct"}},
+        "terminology": {
+            "category": {"scheme": "SCT", "value": "123037004", "meaning": "Anatomical Structure"},
+            "type": {"scheme": "SCT", "value": "28273000", "meaning": "Bile duct"},
+        },
     }
     card = ModelCard.from_dict(full)
     assert ModelCard.from_json(card.to_json()) == card
     kept = card.to_dict()
     assert {key: kept[key] for key in ("description", "training", "spacing_range_mm", "weights_sha256")} == {
-        key: full[key] for key in ("description", "training", "spacing_range_mm", "weights_sha256")}
+        key: full[key] for key in ("description", "training", "spacing_range_mm", "weights_sha256")
+    }
     assert card.synthetic
 
 
@@ -66,25 +78,28 @@ def test_softmax_has_a_background_channel_and_no_threshold() -> None:
     assert [label.channel for label in card.output.labels] == [1] and card.out_channels == 2
 
 
-@pytest.mark.parametrize(("path", "value", "names"), [
-    ("plane", "axal", ("plane", "'axial'")),
-    ("plane", None, ("plane",)),
-    ("orientation", "PLS", ("orientation", "axial", "ILP")),
-    ("orientation", "LLP", ("orientation", "twice")),
-    ("orientation", None, ("orientation", "coronal")),
-    ("colour", "red", ("colour", "known here")),
-    ("schema_version", 2, ("schema_version", "newer")),
-    ("input.context", -1, ("input.context",)),
-    ("input.size.height", None, ("input.size", "height and width")),
-    ("input.normalisation", {"kind": "window"}, ("input.normalisation.window",)),
-    ("input.normalisation", {"kind": "window", "window": [400, -100]}, ("input.normalisation.window", "lower")),
-    ("input.normalisation", {"kind": "divide"}, ("divisor",)),
-    ("input.channels", [{"volume": 1, "offset": 0}], ("input.channels[0].volume",)),
-    ("output.labels", [], ("output.labels",)),
-    ("output.labels", [{"value": 1, "name": "a"}, {"value": 1, "name": "b"}], ("value", "twice")),
-    ("output.threshold", 1.5, ("output.threshold",)),
-    ("postprocessing", {"hysteresis_low": 0.7}, ("hysteresis_low", "threshold")),
-])
+@pytest.mark.parametrize(
+    ("path", "value", "names"),
+    [
+        ("plane", "axal", ("plane", "'axial'")),
+        ("plane", None, ("plane",)),
+        ("orientation", "PLS", ("orientation", "axial", "ILP")),
+        ("orientation", "LLP", ("orientation", "twice")),
+        ("orientation", None, ("orientation", "coronal")),
+        ("colour", "red", ("colour", "known here")),
+        ("schema_version", 2, ("schema_version", "newer")),
+        ("input.context", -1, ("input.context",)),
+        ("input.size.height", None, ("input.size", "height and width")),
+        ("input.normalisation", {"kind": "window"}, ("input.normalisation.window",)),
+        ("input.normalisation", {"kind": "window", "window": [400, -100]}, ("input.normalisation.window", "lower")),
+        ("input.normalisation", {"kind": "divide"}, ("divisor",)),
+        ("input.channels", [{"volume": 1, "offset": 0}], ("input.channels[0].volume",)),
+        ("output.labels", [], ("output.labels",)),
+        ("output.labels", [{"value": 1, "name": "a"}, {"value": 1, "name": "b"}], ("value", "twice")),
+        ("output.threshold", 1.5, ("output.threshold",)),
+        ("postprocessing", {"hysteresis_low": 0.7}, ("hysteresis_low", "threshold")),
+    ],
+)
 def test_a_wrong_field_is_named_with_its_mend(path: str, value: object, names: tuple[str, ...]) -> None:
     with pytest.raises(InputError) as caught:
         ModelCard.from_dict(changed(path, value), "ducts.onnx")

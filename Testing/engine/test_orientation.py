@@ -56,6 +56,11 @@ def test_an_oblique_volume_takes_the_nearest_axes_and_says_the_angle(angle: floa
 
 def test_plane_names() -> None:
     assert [plane_of(code) for code in ("PLS", "ILP", "IPL", "PLI", "SRA")] == [
-        "axial", "coronal", "sagittal", "axial", "coronal"]
+        "axial",
+        "coronal",
+        "sagittal",
+        "axial",
+        "coronal",
+    ]
     assert plane_of("LLS") is None and plane_of("LR") is None
     assert orientation_code(Volume(np.zeros((2, 2, 2)))) == "LPS"

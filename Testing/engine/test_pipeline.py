@@ -14,7 +14,10 @@ from medseg.volume import Volume
 from storage_orders import ALL_48, stored_as
 
 CARD = {
-    "schema_version": 1, "name": "test", "plane": "axial", "orientation": "PLS",
+    "schema_version": 1,
+    "name": "test",
+    "plane": "axial",
+    "orientation": "PLS",
     "input": {"size": {"mode": "native"}, "normalisation": {"kind": "zscore"}},
     "output": {"activation": "sigmoid", "labels": [{"value": 1, "name": "thing"}]},
 }
@@ -30,8 +33,14 @@ def made(**changes) -> dict:
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
-@pytest.mark.parametrize("size", [{"mode": "native"}, {"mode": "resize", "height": 16, "width": 12},
-                                  {"mode": "resample", "spacing_mm": [1.3, 0.9], "multiple_of": 4}])
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"mode": "native"},
+        {"mode": "resize", "height": 16, "width": 12},
+        {"mode": "resample", "spacing_mm": [1.3, 0.9], "multiple_of": 4},
+    ],
+)
 def test_every_storage_order_gives_the_same_voxels(plane: str, size: dict) -> None:
     rng = np.random.default_rng(7)
     volume = Volume(rng.normal(size=(9, 10, 11)), (1.0, 1.5, 2.0), (3.0, -4.0, 5.0))
@@ -136,8 +145,11 @@ def test_cancelling_is_heard_between_batches() -> None:
     calls: list[int] = []
     network = Network(CARD, lopsided)
     with pytest.raises(Cancelled):
-        segment(Volume(np.random.default_rng(0).random((9, 4, 4))), network,
-                cancelled=lambda: calls.append(1) or len(calls) > 3)
+        segment(
+            Volume(np.random.default_rng(0).random((9, 4, 4))),
+            network,
+            cancelled=lambda: calls.append(1) or len(calls) > 3,
+        )
     assert len(network.batches) == 3
 
 
@@ -151,8 +163,10 @@ def test_progress_grows_to_one_and_reads_well() -> None:
 
 def test_a_network_that_returns_nan_is_an_error_not_a_result() -> None:
     with pytest.raises(MedSegError, match="NaN"):
-        segment(Volume(np.random.default_rng(0).random((2, 4, 4))),
-                Network(CARD, lambda batch: np.full((len(batch), 1, 4, 4), np.nan)))
+        segment(
+            Volume(np.random.default_rng(0).random((2, 4, 4))),
+            Network(CARD, lambda batch: np.full((len(batch), 1, 4, 4), np.nan)),
+        )
 
 
 def test_a_fixed_input_size_that_does_not_fit_is_refused_before_the_run() -> None:

@@ -12,7 +12,10 @@ from medseg.preprocess import SlicePreparer, resample_slice
 from medseg.volume import Volume
 
 BASE = {
-    "schema_version": 1, "name": "test", "plane": "axial", "orientation": "PLS",
+    "schema_version": 1,
+    "name": "test",
+    "plane": "axial",
+    "orientation": "PLS",
     "input": {"size": {"mode": "native"}, "normalisation": {"kind": "none"}},
     "output": {"activation": "none", "labels": [{"value": 1, "name": "thing"}]},
 }
@@ -28,16 +31,19 @@ def ramp(k: int = 3, j: int = 4, i: int = 5) -> Volume:
     return Volume(np.arange(k * j * i, dtype=np.int16).reshape(k, j, i))
 
 
-@pytest.mark.parametrize(("normalisation", "expected"), [
-    ({"kind": "none"}, [0, 10, 20, 30]),
-    ({"kind": "divide", "divisor": 10}, [0, 1, 2, 3]),
-    ({"kind": "minmax"}, [0, 1 / 3, 2 / 3, 1]),
-    ({"kind": "window", "window": [10, 20]}, [0, 0, 1, 1]),
-    ({"kind": "window", "window": [10, 20], "clip": False}, [-1, 0, 1, 2]),
-    ({"kind": "zscore", "mean": 10, "standard_deviation": 5}, [-2, 0, 2, 4]),
-    ({"kind": "zscore"}, np.array([-15, -5, 5, 15]) / np.sqrt(125)),
-    ({"kind": "percentile", "percentiles": [0, 50]}, [0, 2 / 3, 1, 1]),
-])
+@pytest.mark.parametrize(
+    ("normalisation", "expected"),
+    [
+        ({"kind": "none"}, [0, 10, 20, 30]),
+        ({"kind": "divide", "divisor": 10}, [0, 1, 2, 3]),
+        ({"kind": "minmax"}, [0, 1 / 3, 2 / 3, 1]),
+        ({"kind": "window", "window": [10, 20]}, [0, 0, 1, 1]),
+        ({"kind": "window", "window": [10, 20], "clip": False}, [-1, 0, 1, 2]),
+        ({"kind": "zscore", "mean": 10, "standard_deviation": 5}, [-2, 0, 2, 4]),
+        ({"kind": "zscore"}, np.array([-15, -5, 5, 15]) / np.sqrt(125)),
+        ({"kind": "percentile", "percentiles": [0, 50]}, [0, 2 / 3, 1, 1]),
+    ],
+)
 @pytest.mark.parametrize("scope", ["slice", "volume"])
 def test_normalisations_have_known_answers(normalisation: dict, expected: list, scope: str) -> None:
     volume = Volume(np.array([[[0, 10], [20, 30]]], np.int16))

@@ -25,7 +25,9 @@ def in_physical_space(volume: Volume) -> sitk.Image:
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
 def test_one_brain_in_three_axis_orders_gives_one_segmentation(shared_data: Path, plane: str) -> None:
-    card = card_with(plane=plane, orientation=PLANES[plane], input={"size": {"mode": "resize", "height": 64, "width": 96}})
+    card = card_with(
+        plane=plane, orientation=PLANES[plane], input={"size": {"mode": "resize", "height": 64, "width": 96}}
+    )
     found = {}
     for name in ("RAS", "LPS", "PIR"):
         volume = read_volume(shared_data / "odd_volumes" / f"{name}.nii.gz")
@@ -48,17 +50,27 @@ def test_an_oblique_flair_comes_back_on_its_own_grid_from_either_format(shared_d
     np.testing.assert_array_equal(*results)
 
 
-@pytest.mark.parametrize(("file", "backend"), [
-    ("weights.onnx", "onnxruntime"), ("weights.onnx", "openvino"), ("weights.pt", "torch"),
-])
+@pytest.mark.parametrize(
+    ("file", "backend"),
+    [
+        ("weights.onnx", "onnxruntime"),
+        ("weights.onnx", "openvino"),
+        ("weights.pt", "torch"),
+    ],
+)
 def test_a_network_made_elsewhere_gives_its_reference_output(shared_data: Path, file: str, backend: str) -> None:
     pytest.importorskip(backend)
     folder = shared_data / "models" / "nuclei_unet2d"
-    card = ModelCard.from_dict({
-        "schema_version": 1, "name": "nuclei", "plane": "acquisition", "orientation": None,
-        "input": {"size": {"mode": "native"}, "normalisation": {"kind": "zscore", "scope": "slice"}},
-        "output": {"activation": "sigmoid", "labels": [{"value": 1, "name": "nucleus"}]},
-    })
+    card = ModelCard.from_dict(
+        {
+            "schema_version": 1,
+            "name": "nuclei",
+            "plane": "acquisition",
+            "orientation": None,
+            "input": {"size": {"mode": "native"}, "normalisation": {"kind": "zscore", "scope": "slice"}},
+            "output": {"activation": "sigmoid", "labels": [{"value": 1, "name": "nucleus"}]},
+        }
+    )
     image = np.load(folder / "test_input.npy").reshape(1, 512, 512)
     reference = np.load(folder / "test_output.npy").reshape(1, 1, 512, 512)
     model = open_model(folder / file, card=card, backend=backend, device="cpu")

@@ -93,8 +93,11 @@ def test_folders_are_paired_by_name_and_the_rest_is_named(run: Run, tmp_path: Pa
 
 def test_a_label_that_a_case_lacks_is_not_counted_there_and_a_missed_one_is(run: Run, tmp_path: Path) -> None:
     only_first = np.where(labels() == 1, labels(), 0).astype(np.uint8)
-    for name, predicted, true in (("full", labels(), labels()), ("lacks", only_first, only_first),
-                                  ("missed", only_first, labels())):
+    for name, predicted, true in (
+        ("full", labels(), labels()),
+        ("lacks", only_first, only_first),
+        ("missed", only_first, labels()),
+    ):
         write(tmp_path / "p" / f"{name}.nii.gz", predicted)
         write(tmp_path / "r" / f"{name}.nii.gz", true)
     status, out, _ = run(tmp_path / "p", tmp_path / "r", "--json")

@@ -27,8 +27,17 @@ def test_a_structure_on_one_side_only_costs_the_most(mask: np.ndarray, missed: b
     a = evaluate_case(empty, mask, SPACING) if missed else evaluate_case(mask, empty, SPACING)
     assert a.counted
     assert ("prediction empty" if missed else "reference empty") in a.note
-    for name in ("dice", "iou", "precision", "recall", "cldice", "cldice_precision", "cldice_sensitivity", "nsd_1mm",
-                 "nsd_1voxel"):
+    for name in (
+        "dice",
+        "iou",
+        "precision",
+        "recall",
+        "cldice",
+        "cldice_precision",
+        "cldice_sensitivity",
+        "nsd_1mm",
+        "nsd_1voxel",
+    ):
         assert getattr(a, name) == 0.0, name
     assert a.hd95_mm == pytest.approx(DIAGONAL)
     assert a.assd_mm == pytest.approx(DIAGONAL)

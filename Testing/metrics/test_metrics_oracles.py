@@ -70,7 +70,8 @@ def test_flips_axis_orders_and_empty_space_change_nothing(seed: int) -> None:
         for flips in itertools.product((1, -1), repeat=3):
             steps = tuple(slice(None, None, flip) for flip in flips)
             turned = evaluate_case(
-                prediction.transpose(order)[steps], reference.transpose(order)[steps],
+                prediction.transpose(order)[steps],
+                reference.transpose(order)[steps],
                 (spacing[order[0]], spacing[order[1]], spacing[order[2]]),
             )
             for name in FIGURES:

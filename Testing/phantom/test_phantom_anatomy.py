@@ -33,12 +33,18 @@ def digest(labels: np.ndarray, truth: dict) -> tuple[str, str]:
 
 
 HASHES = {
-    (1, "small"): ("c5f1d9ad44ac6a3a8254cdf9a2c42ed867a0124c344bc4d4f88b617ad54ee60e",
-                   "4723c4db6ae14d08ea3393ccda0bf319f24579c7c1699b6a329aac41e6e310da"),
-    (9000, "small"): ("a4b26e6443cb094ecb3c55979fcd85bb735b8e2b2ac50853f30a4ad905cf7ae5",
-                      "bce281ac97a77501f7748162781b61e4a1589af06092885c783488519059932d"),
-    (9003, "full"): ("d94a8e06636b31d8f2d9466b69b84ffec74b43689d429571a4234214e70b5ed7",
-                     "7f2699e28c4b3fd276d15be3fbed4f758074d432272113147ebc71e29b2fccfb"),
+    (1, "small"): (
+        "c5f1d9ad44ac6a3a8254cdf9a2c42ed867a0124c344bc4d4f88b617ad54ee60e",
+        "4723c4db6ae14d08ea3393ccda0bf319f24579c7c1699b6a329aac41e6e310da",
+    ),
+    (9000, "small"): (
+        "a4b26e6443cb094ecb3c55979fcd85bb735b8e2b2ac50853f30a4ad905cf7ae5",
+        "bce281ac97a77501f7748162781b61e4a1589af06092885c783488519059932d",
+    ),
+    (9003, "full"): (
+        "d94a8e06636b31d8f2d9466b69b84ffec74b43689d429571a4234214e70b5ed7",
+        "7f2699e28c4b3fd276d15be3fbed4f758074d432272113147ebc71e29b2fccfb",
+    ),
 }
 FIRST_DRAWS = [0.3070563214, 0.432758656754, 0.068974845024]
 
@@ -179,9 +185,16 @@ def test_bad_seed_is_refused(seed):
         make_phantom(seed, SMALL)
 
 
-@pytest.mark.parametrize("change", [{"shape": (3, 96, 96)}, {"spacing": (0.0, 1.0, 1.0)}, {"noise": -1.0},
-                                    {"probability_sludge": 1.2},
-                                    {"probability_ectasia": 0.9, "probability_duct_stones": 0.9}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": (3, 96, 96)},
+        {"spacing": (0.0, 1.0, 1.0)},
+        {"noise": -1.0},
+        {"probability_sludge": 1.2},
+        {"probability_ectasia": 0.9, "probability_duct_stones": 0.9},
+    ],
+)
 def test_bad_settings_are_refused(change):
     with pytest.raises(InputError):
         PhantomSettings(**change)

@@ -25,8 +25,7 @@ def synthetic_abdomen(spacing=(1.6, 1.6, 2.0), noise=6.0) -> tuple[Volume, Volum
     image = np.where(liver, 200.0, 60.0) + np.random.default_rng(1).normal(0.0, noise, shape)
     canal = (x - 30) ** 2 + (y - 95) ** 2 < 100
     image[canal] = 1000.0
-    return (Volume(np.rint(image).astype(np.int16), spacing, origin),
-            Volume(liver.astype(np.uint8), spacing, origin))
+    return (Volume(np.rint(image).astype(np.int16), spacing, origin), Volume(liver.astype(np.uint8), spacing, origin))
 
 
 @pytest.fixture(scope="module")

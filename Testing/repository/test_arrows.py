@@ -14,7 +14,18 @@ ENGINE = ROOT / "MedSegExtension" / "medseg"
 SLICER_SIDE = ROOT / "MedSegExtension" / "MedSegLib"
 TRAINING = ROOT / "training" / "medseg_training"
 
-HEAVY = {"torch", "onnxruntime", "openvino", "keras", "skimage", "onnx", "monai", "networkx", "matplotlib", "safetensors"}
+HEAVY = {
+    "torch",
+    "onnxruntime",
+    "openvino",
+    "keras",
+    "skimage",
+    "onnx",
+    "monai",
+    "networkx",
+    "matplotlib",
+    "safetensors",
+}
 #: Modules that are nothing without their package and are themselves imported only inside functions.
 LEAVES = {"networks"}
 SLICER_ONLY = {"slicer", "qt", "ctk", "vtk", "vtkmodules", "mrml"}
@@ -24,12 +35,16 @@ def imports(path: Path, top_level_only: bool) -> set[str]:
     """First parts of the names a file imports absolutely."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inside_functions = {
-        id(node) for function in ast.walk(tree) if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
         for node in ast.walk(function)
     }
     typing_only = {
-        id(node) for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test) for node in ast.walk(branch)
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test)
+        for node in ast.walk(branch)
     }
     found = set()
     for node in ast.walk(tree):
@@ -83,11 +98,26 @@ def test_leaves_are_imported_inside_functions_only() -> None:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in tree.body:
             if isinstance(node, ast.ImportFrom) and node.module:
-                assert not set(node.module.split(".")) & LEAVES, f"{path.relative_to(ROOT)} imports a leaf at file scope"
+                assert not set(node.module.split(".")) & LEAVES, (
+                    f"{path.relative_to(ROOT)} imports a leaf at file scope"
+                )
 
 
-@pytest.mark.parametrize("module", ["medseg", "medseg.pipeline", "medseg.models", "medseg.worker", "medseg.client",
-                                    "medseg.io", "medseg.metrics", "medseg.ducts", "medseg.phantom", "medseg.cli"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "medseg",
+        "medseg.pipeline",
+        "medseg.models",
+        "medseg.worker",
+        "medseg.client",
+        "medseg.io",
+        "medseg.metrics",
+        "medseg.ducts",
+        "medseg.phantom",
+        "medseg.cli",
+    ],
+)
 def test_importing_loads_no_heavy_package(module: str) -> None:
     code = f"import sys, {module}; print(' '.join(sorted({HEAVY!r} & set(sys.modules))))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

@@ -54,8 +54,17 @@ def test_project_and_description_file_have_one_name():
 
 def test_description_file_has_what_the_index_allows():
     data = json.loads((ROOT / "MedSegExtension.json").read_text(encoding="utf-8"))
-    allowed = {"$schema", "category", "scm_url", "scm_revision", "scm_type", "build_dependencies", "build_subdirectory",
-               "enabled", "tier"}
+    allowed = {
+        "$schema",
+        "category",
+        "scm_url",
+        "scm_revision",
+        "scm_type",
+        "build_dependencies",
+        "build_subdirectory",
+        "enabled",
+        "tier",
+    }
     assert {"$schema", "category", "scm_url"} <= set(data) <= allowed
     assert (data["category"], data["build_subdirectory"], data["build_dependencies"]) == ("Segmentation", ".", [])
 

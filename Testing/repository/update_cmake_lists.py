@@ -26,8 +26,10 @@ def expected() -> dict[str, list[str]]:
     """What each list of the CMake file must hold."""
     names = [name for name in tracked() if name != "CMakeLists.txt"]
     scripts = [name for name in names if name.endswith(".py")]
-    return {"MODULE_PYTHON_SCRIPTS": scripts,
-            "MODULE_PYTHON_RESOURCES": [name for name in names if name not in scripts]}
+    return {
+        "MODULE_PYTHON_SCRIPTS": scripts,
+        "MODULE_PYTHON_RESOURCES": [name for name in names if name not in scripts],
+    }
 
 
 def listed(text: str) -> dict[str, list[str]]:
@@ -39,8 +41,9 @@ def rewritten(text: str) -> str:
     """The CMake file ``text`` with the right lists."""
     for variable, names in expected().items():
         body = "".join(f"  {name}\n" for name in names)
-        text = re.sub(rf"set\({variable}\n.*?  \)\n", lambda _, b=body, v=variable: f"set({v}\n{b}  )\n", text,
-                      flags=re.DOTALL)
+        text = re.sub(
+            rf"set\({variable}\n.*?  \)\n", lambda _, b=body, v=variable: f"set({v}\n{b}  )\n", text, flags=re.DOTALL
+        )
     return text
 
 

@@ -16,8 +16,16 @@ Plane = Literal["axial", "coronal", "sagittal", "acquisition"]
 
 #: Colours for labels whose card gives none (green of Slicer's "bile duct" first), 0..255.
 DEFAULT_COLORS = (
-    (0, 145, 30), (139, 150, 98), (255, 200, 60), (216, 101, 79), (128, 174, 128), (111, 184, 210), (185, 102, 83),
-    (157, 108, 162), (144, 238, 144), (230, 158, 140),
+    (0, 145, 30),
+    (139, 150, 98),
+    (255, 200, 60),
+    (216, 101, 79),
+    (128, 174, 128),
+    (111, 184, 210),
+    (185, 102, 83),
+    (157, 108, 162),
+    (144, 238, 144),
+    (230, 158, 140),
 )
 
 
@@ -177,8 +185,9 @@ class ModelCard:
         try:
             data = json.loads(text)
         except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(f"the model card is not valid JSON ({error})", file=source,
-                             mend="correct the card or remove it") from None
+            raise InputError(
+                f"the model card is not valid JSON ({error})", file=source, mend="correct the card or remove it"
+            ) from None
         return cls.from_dict(data, source)
 
     @classmethod
@@ -200,8 +209,12 @@ class ModelCard:
         card = cls(**given)
         low, threshold = card.postprocessing.hysteresis_low, card.output.threshold
         if low is not None and (threshold is None or low > threshold):
-            _refuse("postprocessing.hysteresis_low", "needs a threshold that is not below it",
-                    "set output.threshold to the upper value", source)
+            _refuse(
+                "postprocessing.hysteresis_low",
+                "needs a threshold that is not below it",
+                "set output.threshold to the upper value",
+                source,
+            )
         return card
 
     def to_dict(self) -> dict[str, Any]:
@@ -219,15 +232,27 @@ def _refuse(name: str, what: str, mend: str, source: str | Path | None) -> None:
 def _check_orientation(plane: str, orientation: str | None, source: str | Path | None) -> None:
     if orientation is None:
         if plane != "acquisition":
-            _refuse("orientation", f"is needed for plane {plane}",
-                    f"give the (row, column, slice) directions the network was shown, such as {PLANES[plane]}", source)
+            _refuse(
+                "orientation",
+                f"is needed for plane {plane}",
+                f"give the (row, column, slice) directions the network was shown, such as {PLANES[plane]}",
+                source,
+            )
         return
     if plane_of(orientation) is None:
-        _refuse("orientation", f"{orientation!r} names one axis twice",
-                "use one letter of each pair L/R, A/P, S/I, such as PLS", source)
+        _refuse(
+            "orientation",
+            f"{orientation!r} names one axis twice",
+            "use one letter of each pair L/R, A/P, S/I, such as PLS",
+            source,
+        )
     if plane != "acquisition" and plane_of(orientation) != plane:
-        _refuse("orientation", f"{orientation!r} stacks slices of a {plane_of(orientation)} plane, but plane says {plane}",
-                f"use a code whose last letter fits, such as {PLANES[plane]}", source)
+        _refuse(
+            "orientation",
+            f"{orientation!r} stacks slices of a {plane_of(orientation)} plane, but plane says {plane}",
+            f"use a code whose last letter fits, such as {PLANES[plane]}",
+            source,
+        )
 
 
 def _input(data: Mapping[str, Any], source: str | Path | None) -> InputSpec:
@@ -238,11 +263,19 @@ def _input(data: Mapping[str, Any], source: str | Path | None) -> InputSpec:
         channels = tuple(Channel(v, o) for v in range(len(volumes)) for o in range(-context, context + 1))
     for number, channel in enumerate(channels):
         if channel.volume >= len(volumes):
-            _refuse(f"input.channels[{number}].volume", f"is {channel.volume}, but there are {len(volumes)} input volumes",
-                    "number volumes from 0, and name each in input.volumes", source)
+            _refuse(
+                f"input.channels[{number}].volume",
+                f"is {channel.volume}, but there are {len(volumes)} input volumes",
+                "number volumes from 0, and name each in input.volumes",
+                source,
+            )
         if abs(channel.offset) > context:
-            _refuse(f"input.channels[{number}].offset", f"is {channel.offset}, beyond the context of {context}",
-                    "raise input.context", source)
+            _refuse(
+                f"input.channels[{number}].offset",
+                f"is {channel.offset}, beyond the context of {context}",
+                "raise input.context",
+                source,
+            )
     size = dict(data["size"])
     if "spacing_mm" in size:
         size["spacing_mm"] = tuple(size["spacing_mm"])
@@ -262,13 +295,17 @@ def _normalisation(data: Mapping[str, Any], source: str | Path | None) -> Normal
         if name in data:
             low, high = data[name]
             if not low < high:
-                _refuse(f"input.normalisation.{name}", f"{low} is not below {high}", "give the lower value first", source)
+                _refuse(
+                    f"input.normalisation.{name}", f"{low} is not below {high}", "give the lower value first", source
+                )
             data[name] = (low, high)
     kind = data["kind"]
     if kind == "window" and "window" not in data:
         _refuse("input.normalisation.window", "is needed for kind window", "give the lower and upper value", source)
     if kind == "divide" and not data.get("divisor"):
-        _refuse("input.normalisation.divisor", "is needed for kind divide, and not zero", "give it, such as 255", source)
+        _refuse(
+            "input.normalisation.divisor", "is needed for kind divide, and not zero", "give it, such as 255", source
+        )
     if ("mean" in data) != ("standard_deviation" in data):
         _refuse("input.normalisation", "has only one of mean and standard_deviation", "give both or neither", source)
     return Normalisation(**data)
@@ -279,13 +316,15 @@ def _output(data: Mapping[str, Any], source: str | Path | None) -> OutputSpec:
     background = data.get("background_channel", activation == "softmax")
     labels = []
     for number, entry in enumerate(data["labels"]):
-        labels.append(Label(
-            value=entry["value"],
-            name=entry["name"],
-            color=tuple(entry.get("color", DEFAULT_COLORS[number % len(DEFAULT_COLORS)])),
-            channel=entry.get("channel", number + (1 if background else 0)),
-            terminology=_terminology(entry.get("terminology")),
-        ))
+        labels.append(
+            Label(
+                value=entry["value"],
+                name=entry["name"],
+                color=tuple(entry.get("color", DEFAULT_COLORS[number % len(DEFAULT_COLORS)])),
+                channel=entry.get("channel", number + (1 if background else 0)),
+                terminology=_terminology(entry.get("terminology")),
+            )
+        )
     for what in ("value", "channel", "name"):
         seen = [getattr(label, what) for label in labels]
         if len(set(seen)) != len(seen):
@@ -294,7 +333,9 @@ def _output(data: Mapping[str, Any], source: str | Path | None) -> OutputSpec:
         _refuse("output.labels[].channel", "0 is the background channel", "number the labels' channels from 1", source)
     threshold = data.get("threshold", None if activation == "softmax" else 0.5)
     if threshold is None and not background:
-        _refuse("output.threshold", "null needs a background channel to compare with", "give a number such as 0.5", source)
+        _refuse(
+            "output.threshold", "null needs a background channel to compare with", "give a number such as 0.5", source
+        )
     return OutputSpec(activation, tuple(labels), background, threshold)
 
 
@@ -320,5 +361,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-__all__ = ["DEFAULT_COLORS", "Architecture", "Channel", "Code", "InputSpec", "Label", "ModelCard", "Normalisation",
-           "OutputSpec", "Plane", "PostProcessing", "Size", "Terminology"]
+__all__ = [
+    "DEFAULT_COLORS",
+    "Architecture",
+    "Channel",
+    "Code",
+    "InputSpec",
+    "Label",
+    "ModelCard",
+    "Normalisation",
+    "OutputSpec",
+    "Plane",
+    "PostProcessing",
+    "Size",
+    "Terminology",
+]

@@ -27,7 +27,9 @@ def read_card(path: str | Path) -> ModelCard:
     except UnicodeDecodeError:
         raise InputError("the model card is not UTF-8 text", file=path, mend="save it as UTF-8") from None
     except OSError as error:
-        raise InputError(f"the model card cannot be read ({error.strerror})", file=path, mend="check the path") from None
+        raise InputError(
+            f"the model card cannot be read ({error.strerror})", file=path, mend="check the path"
+        ) from None
     return ModelCard.from_json(text, path)
 
 

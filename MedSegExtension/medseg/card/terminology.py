@@ -19,10 +19,17 @@ TISSUE = Terminology(Code("SCT", "85756007", "Tissue"), Code("SCT", "85756007", 
 def slicer_terminology(label: Label) -> str:
     """Slicer's serialised terminology entry of ``label``."""
     entry = label.terminology or TISSUE
-    return "~".join((
-        TERMINOLOGY_CONTEXT, _code(entry.category), _code(entry.type), _code(entry.type_modifier),
-        ANATOMIC_CONTEXT, _code(entry.region), _code(entry.region_modifier),
-    ))
+    return "~".join(
+        (
+            TERMINOLOGY_CONTEXT,
+            _code(entry.category),
+            _code(entry.type),
+            _code(entry.type_modifier),
+            ANATOMIC_CONTEXT,
+            _code(entry.region),
+            _code(entry.region_modifier),
+        )
+    )
 
 
 def _code(code: Code | None) -> str:

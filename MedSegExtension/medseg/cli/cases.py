@@ -20,8 +20,19 @@ from .common import errors
 
 STATE_FILE = "medseg-state.jsonl"
 TABLE_FILE = "segments.csv"
-COLUMNS = ("case", "status", "segment", "value", "voxels", "volume_ml", "highest_probability", "seconds", "output",
-           "warnings", "error")
+COLUMNS = (
+    "case",
+    "status",
+    "segment",
+    "value",
+    "voxels",
+    "volume_ml",
+    "highest_probability",
+    "seconds",
+    "output",
+    "warnings",
+    "error",
+)
 
 
 def find_case_paths(inputs: list[Path]) -> list[Path] | None:
@@ -40,7 +51,13 @@ def find_case_paths(inputs: list[Path]) -> list[Path] | None:
 
 
 def segment_cases(
-    cases: list[Path], model: Any, out: Path, *, suffix: str, run_options: dict[str, Any], overwrite: bool,
+    cases: list[Path],
+    model: Any,
+    out: Path,
+    *,
+    suffix: str,
+    run_options: dict[str, Any],
+    overwrite: bool,
     probabilities: Path | None,
 ) -> dict[str, Any]:
     """Segment every case into ``out`` and return the report. One failed case does not stop the others."""
@@ -64,12 +81,17 @@ def segment_cases(
             errors.print(f"[{number}/{len(cases)}] {name}: done before")
             continue
         if target.exists() and not overwrite and not state.wrote(name):
-            row = {**identity, "status": "failed", "error": f"{target} exists and was not made by this command; "
-                   "move it away or say --overwrite"}
+            row = {
+                **identity,
+                "status": "failed",
+                "error": f"{target} exists and was not made by this command; move it away or say --overwrite",
+            }
         else:
             row = {**identity, **_run_case(segment_one, path, model, target, run_options, probabilities)}
-        errors.print(f"[{number}/{len(cases)}] {name}: {row['status']}"
-                     + (f" in {row['seconds']:.1f} s" if row["status"] == "done" else f": {row['error']}"))
+        errors.print(
+            f"[{number}/{len(cases)}] {name}: {row['status']}"
+            + (f" in {row['seconds']:.1f} s" if row["status"] == "done" else f": {row['error']}")
+        )
         state.append(row)
         rows.append(row)
         _write_table(rows, out / TABLE_FILE)
@@ -77,8 +99,9 @@ def segment_cases(
     return {"output": str(out), "cases": [{k: v for k, v in r.items() if k not in ("key", "input")} for r in rows]}
 
 
-def _run_case(run: Any, path: Path, model: Any, target: Path, run_options: dict[str, Any],
-              probabilities: Path | None) -> dict[str, Any]:
+def _run_case(
+    run: Any, path: Path, model: Any, target: Path, run_options: dict[str, Any], probabilities: Path | None
+) -> dict[str, Any]:
     started = time.perf_counter()
     try:
         report = run([path], model, target, run_options=run_options, probabilities=probabilities)
@@ -86,16 +109,22 @@ def _run_case(run: Any, path: Path, model: Any, target: Path, run_options: dict[
         raise
     except MedSegError as error:
         return {"status": "failed", "error": error.line(), "seconds": time.perf_counter() - started}
-    return {"status": "done", "seconds": time.perf_counter() - started, "output": target.name,
-            "segments": report["segments"], "warnings": report["warnings"]}
+    return {
+        "status": "done",
+        "seconds": time.perf_counter() - started,
+        "output": target.name,
+        "segments": report["segments"],
+        "warnings": report["warnings"],
+    }
 
 
 def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"the output folder cannot be made ({error.strerror})", file=out,
-                         mend="choose a folder you may write to") from None
+        raise InputError(
+            f"the output folder cannot be made ({error.strerror})", file=out, mend="choose a folder you may write to"
+        ) from None
 
 
 def _run_key(model: Any, run_options: dict[str, Any], suffix: str) -> str:
@@ -149,8 +178,11 @@ class _State:
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            raise InputError(f"the state cannot be written ({error.strerror})", file=self.path,
-                             mend="free disk space or choose another output folder") from None
+            raise InputError(
+                f"the state cannot be written ({error.strerror})",
+                file=self.path,
+                mend="free disk space or choose another output folder",
+            ) from None
 
 
 def _last_byte(path: Path) -> bytes:

@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -59,12 +59,14 @@ def progress_line(description: str) -> Iterator[Callable[..., None]]:
         task = bar.add_task(description, total=1.0)
 
         def update(fraction: float, text: str | None = None) -> None:
-            bar.update(task, completed=fraction, **({} if text is None else {"description": text}))
+            bar.update(task, completed=fraction, description=text)
 
         yield update
 
 
-def run_and_exit(build: Callable[[str | None], typer.Typer], arguments: Sequence[str], training_commands: Sequence[str]) -> None:
+def run_and_exit(
+    build: Callable[[str | None], typer.Typer], arguments: Sequence[str], training_commands: Sequence[str]
+) -> None:
     """Run the application and end the process with status 0, 2, 130 or another for a failure of our own."""
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
@@ -87,8 +89,10 @@ def run_and_exit(build: Callable[[str | None], typer.Typer], arguments: Sequence
         if debug:
             traceback.print_exc()
         text = " ".join(str(error).split()) or "no message"
-        print(f"medseg: failure of our own: {type(error).__name__}: {text}; run again with --debug and report it",
-              file=sys.stderr)
+        print(
+            f"medseg: failure of our own: {type(error).__name__}: {text}; run again with --debug and report it",
+            file=sys.stderr,
+        )
         status = 70
     if status == 130:
         print("medseg: interrupted", file=sys.stderr)
@@ -99,7 +103,7 @@ def run_and_exit(build: Callable[[str | None], typer.Typer], arguments: Sequence
 def _run(app: typer.Typer, name: str | None, arguments: Sequence[str], training_commands: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     names = getattr(command, "commands", {})
-    if name in training_commands and name not in names:
+    if name is not None and name in training_commands and name not in names:
         raise MedSegErrorForMissing(name)
     try:
         result = command.main(args=list(arguments), prog_name="medseg", standalone_mode=False)
@@ -123,8 +127,10 @@ class MedSegErrorForMissing(MedSegError):
     exit_status = 2
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"the command {name} belongs to the training package, which is not installed",
-                         mend="pip install 'medseg[train]'")
+        super().__init__(
+            f"the command {name} belongs to the training package, which is not installed",
+            mend="pip install 'medseg[train]'",
+        )
 
 
 def _interrupt(*_signal: object) -> None:
@@ -133,7 +139,5 @@ def _interrupt(*_signal: object) -> None:
 
 def _flush_quietly() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            pass

@@ -31,16 +31,25 @@ def demo(
 def _print(summary: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
 
-    table = Table("segment", "volume (ml)", "truth (ml)", "Dice", "clDice", title="Agreement with the truth", title_justify="left")
+    table = Table(
+        "segment", "volume (ml)", "truth (ml)", "Dice", "clDice", title="Agreement with the truth", title_justify="left"
+    )
     for found in summary["segments"]:
         a = summary["agreement"][str(found["value"])]
-        table.add_row(found["name"], f"{found['volume_ml']:.2f}", f"{a['volume_reference_ml']:.2f}",
-                      *("–" if a[k] is None else f"{a[k]:.3f}" for k in ("dice", "cldice")))
+        table.add_row(
+            found["name"],
+            f"{found['volume_ml']:.2f}",
+            f"{a['volume_reference_ml']:.2f}",
+            *("–" if a[k] is None else f"{a[k]:.3f}" for k in ("dice", "cldice")),
+        )
     output.print(table)
     for path in summary["files"]:
         output.print(f"  {path}")
     for warning in summary["warnings"]:
         errors.print(f"warning: {warning}")
-    output.print(f"{summary['seconds']:.0f} s. Open {folder / 'report.html'} in a browser, {folder / 'demo.mrb'} in 3D Slicer.")
-    output.print("Research use only. The model was trained on synthetic cases."
-                 if summary["synthetic"] else "Research use only.")
+    output.print(
+        f"{summary['seconds']:.0f} s. Open {folder / 'report.html'} in a browser, {folder / 'demo.mrb'} in 3D Slicer."
+    )
+    output.print(
+        "Research use only. The model was trained on synthetic cases." if summary["synthetic"] else "Research use only."
+    )

@@ -13,21 +13,32 @@ from .common import JsonOption, errors, output, print_json, progress_line
 
 
 def segment(
-    inputs: Annotated[list[Path], typer.Argument(
-        metavar="INPUT...", help="A volume file, a DICOM folder or a folder of cases; one for each input volume of the "
-                                 "model.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help="A volume file, a DICOM folder or a folder of cases; one for each input volume of the model.",
+        ),
+    ],
     model: Annotated[Path, typer.Option("--model", "-m", help="Model file: ONNX, TorchScript or safetensors.")],
-    out: Annotated[Path, typer.Option("--output", "-o", help="Segmentation to write (.seg.nrrd, .nii.gz, …); a folder "
-                                                             "for a folder of cases.")],
-    card: Annotated[Path | None, typer.Option(help="Model card (JSON) instead of the one in or beside the model.")] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="Segmentation to write (.seg.nrrd, .nii.gz, …); a folder for a folder of cases."
+        ),
+    ],
+    card: Annotated[
+        Path | None, typer.Option(help="Model card (JSON) instead of the one in or beside the model.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     backend: Annotated[str | None, typer.Option(help="torch, onnxruntime or openvino; by default what fits.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Slices at once.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Probability threshold instead of the card's.")] = None,
     series: Annotated[str | None, typer.Option(help="Which DICOM series: number or UID.")] = None,
-    probabilities: Annotated[Path | None, typer.Option(
-        help="Folder for the probability volumes, one NIfTI file a label.")] = None,
+    probabilities: Annotated[
+        Path | None, typer.Option(help="Folder for the probability volumes, one NIfTI file a label.")
+    ] = None,
     suffix: Annotated[str, typer.Option(help="File ending of the results of a folder of cases.")] = ".seg.nrrd",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is already there.")] = False,
     json: JsonOption = False,
@@ -45,17 +56,28 @@ def segment(
     if not json and opened.choice is not None:
         errors.print(f"{opened.choice.why}", style="dim")
     if cases is not None:
-        report = segment_cases(cases, opened, out, suffix=suffix, run_options=run_options, overwrite=overwrite,
-                               probabilities=probabilities)
+        report = segment_cases(
+            cases, opened, out, suffix=suffix, run_options=run_options, overwrite=overwrite, probabilities=probabilities
+        )
         if json:
             print_json(report)
         failed = [c for c in report["cases"] if c["status"] == "failed"]
         if failed:
-            raise InputError(f"{len(failed)} of {len(report['cases'])} cases failed, the first: {failed[0]['error']}",
-                             mend=f"see {out / 'segments.csv'} and call again: what is done is kept")
+            raise InputError(
+                f"{len(failed)} of {len(report['cases'])} cases failed, the first: {failed[0]['error']}",
+                mend=f"see {out / 'segments.csv'} and call again: what is done is kept",
+            )
         return
-    report = segment_one(inputs, opened, out, series=series, run_options=run_options, probabilities=probabilities,
-                         overwrite=overwrite, quiet=json)
+    report = segment_one(
+        inputs,
+        opened,
+        out,
+        series=series,
+        run_options=run_options,
+        probabilities=probabilities,
+        overwrite=overwrite,
+        quiet=json,
+    )
     report["timings_s"] = {"open model": opening, **report["timings_s"], "total": time.perf_counter() - started}
     if json:
         print_json(report)
@@ -64,8 +86,15 @@ def segment(
 
 
 def segment_one(
-    inputs: list[Path], model: Any, out: Path, *, series: str | None = None, run_options: dict[str, Any],
-    probabilities: Path | None = None, overwrite: bool = True, quiet: bool = False,
+    inputs: list[Path],
+    model: Any,
+    out: Path,
+    *,
+    series: str | None = None,
+    run_options: dict[str, Any],
+    probabilities: Path | None = None,
+    overwrite: bool = True,
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Read, segment and write one case; returns the JSON-ready report."""
     from ..io import read_volume
@@ -76,16 +105,25 @@ def segment_one(
     volumes = [read_volume(path, series=series) for path in inputs]
     reading = time.perf_counter() - started
     with progress_line("reading") as update:
+
         def show(p: Any) -> None:
             update(p.fraction, p.text)
 
-        result = run(volumes, model, keep_probabilities=probabilities is not None,
-                     progress=None if quiet else show, **run_options)
+        result = run(
+            volumes,
+            model,
+            keep_probabilities=probabilities is not None,
+            progress=None if quiet else show,
+            **run_options,
+        )
     started = time.perf_counter()
     # Whether the target may be replaced was asked before the run; a file that appeared meanwhile is not ours.
     if out.exists() and not overwrite:
-        raise InputError("appeared while the case was segmented and is not replaced", file=out,
-                         mend="choose another output name or say --overwrite")
+        raise InputError(
+            "appeared while the case was segmented and is not replaced",
+            file=out,
+            mend="choose another output name or say --overwrite",
+        )
     write_segmentation(result, out)
     if probabilities is not None:
         _write_probabilities(result, probabilities)
@@ -104,12 +142,16 @@ def _check_target(out: Path, *, is_folder: bool, overwrite: bool) -> None:
     """What can be known about the target before minutes are spent."""
     if is_folder:
         if out.is_file():
-            raise InputError("is a file, but a folder of cases needs a folder for its results", file=out,
-                             mend="name a folder")
+            raise InputError(
+                "is a file, but a folder of cases needs a folder for its results", file=out, mend="name a folder"
+            )
         return
     if out.is_dir():
-        raise InputError("is a folder, but one volume makes one file", file=out,
-                         mend=f"name a file, such as {out / 'ducts.seg.nrrd'}")
+        raise InputError(
+            "is a folder, but one volume makes one file",
+            file=out,
+            mend=f"name a file, such as {out / 'ducts.seg.nrrd'}",
+        )
     if not out.parent.is_dir():
         raise InputError("the folder does not exist", file=out.parent, mend="make it first")
     if out.exists() and not overwrite:
@@ -136,8 +178,10 @@ def _print(report: dict[str, Any]) -> None:
     for warning in report["warnings"]:
         errors.print(f"warning: {warning}")
     seconds = report["timings_s"]
-    output.print(f"{report['output']} written; {seconds['total']:.1f} s, of which the network "
-                 f"{seconds.get('network', 0.0):.1f} s ({report['backend']} on {report['device']})")
+    output.print(
+        f"{report['output']} written; {seconds['total']:.1f} s, of which the network "
+        f"{seconds.get('network', 0.0):.1f} s ({report['backend']} on {report['device']})"
+    )
     if report["synthetic"]:
         output.print("Research use only. The model was trained on synthetic cases.")
     else:

@@ -29,15 +29,28 @@ class DemoFiles:
     folder: Path
 
     def __getattr__(self, name: str) -> Path:
-        names = {"volume": "mrcp.nii.gz", "segmentation": "ducts.seg.nrrd", "reference": "reference.seg.nrrd",
-                 "overview": "overview.png", "slices": "slices.png", "report": "report.html", "scene": "demo.mrb"}
+        names = {
+            "volume": "mrcp.nii.gz",
+            "segmentation": "ducts.seg.nrrd",
+            "reference": "reference.seg.nrrd",
+            "overview": "overview.png",
+            "slices": "slices.png",
+            "report": "report.html",
+            "scene": "demo.mrb",
+        }
         if name not in names:
             raise AttributeError(name)
         return self.folder / names[name]
 
 
-def run_demo(folder: Path, *, seed: int = DEFAULT_SEED, model_path: Path | None = None, device: str = "auto",
-             say: Say | None = None) -> dict[str, Any]:
+def run_demo(
+    folder: Path,
+    *,
+    seed: int = DEFAULT_SEED,
+    model_path: Path | None = None,
+    device: str = "auto",
+    say: Say | None = None,
+) -> dict[str, Any]:
     """Make a phantom, segment it, measure the ducts and write everything into ``folder``.
 
     Parameters
@@ -65,8 +78,7 @@ def run_demo(folder: Path, *, seed: int = DEFAULT_SEED, model_path: Path | None 
 
     tell(0.15, "segmenting")
     model = open_model(model_path or shipped_model(), device=device)
-    result = segment(phantom.volume, model,
-                     progress=lambda p: tell(0.15 + 0.55 * p.fraction, f"segmenting, {p.text}"))
+    result = segment(phantom.volume, model, progress=lambda p: tell(0.15 + 0.55 * p.fraction, f"segmenting, {p.text}"))
     write_segmentation(result, files.segmentation)
     write_segmentation_file(phantom.labels, result.segments, files.reference)
 
@@ -80,17 +92,26 @@ def run_demo(folder: Path, *, seed: int = DEFAULT_SEED, model_path: Path | None 
     tell(0.84, "drawing")
     title = f"MR cholangiography phantom {seed}: segmented by {result.card.name}"
     save_overview(phantom.volume, result.labels, result.segments, files.overview, title)
-    save_slices(phantom.volume, result.labels, result.segments, files.slices, title + " (white: the truth)",
-                reference=phantom.labels)
+    save_slices(
+        phantom.volume,
+        result.labels,
+        result.segments,
+        files.slices,
+        title + " (white: the truth)",
+        reference=phantom.labels,
+    )
 
     tell(0.92, "building the 3D scene")
     scene, why_not = write_scene(files.volume, files.segmentation, files.scene)
 
     tell(0.98, "writing the report")
     summary: dict[str, Any] = {
-        "seed": seed, "dice": agreement[1].dice, "cldice": agreement[1].cldice,
+        "seed": seed,
+        "dice": agreement[1].dice,
+        "cldice": agreement[1].cldice,
         "agreement": {str(value): a.as_dict() for value, a in agreement.items()},
-        **result.summary(), "measurement": measurement.as_dict(),
+        **result.summary(),
+        "measurement": measurement.as_dict(),
     }
     demo_report(summary, files, phantom, result, agreement, measurement)
     tell(1.0, "done")

@@ -22,8 +22,9 @@ def write_scene(volume: Path, segmentation: Path, bundle: Path) -> tuple[bool, s
     if find_spec("slicer") is None:
         return False, "Slicer's core is not installed; pip install 'medseg[slicer-core]'"
     command = [sys.executable, "-P", str(SCENE_PROGRAM), str(volume), str(segmentation), str(bundle)]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=300,
-                          check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=300, check=False
+    )
     if done.returncode != 0 or not bundle.is_file():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         return False, f"the scene program ended with status {done.returncode}: {last}"

@@ -36,8 +36,11 @@ def paint_background(grid: Grid, anatomy: Anatomy, draws: Draws, rng: np.random.
     wide = tuple(max(int(n * s / 38.0), 2) for n, s in zip(grid.shape, grid.spacing[::-1], strict=True))
     bumps = np.clip(3.0 * smooth_noise(rng, grid.shape, wide), -7.0, 7.0)  # type: ignore[arg-type]
     _paint_liver(image, grid, anatomy, bumps, draws)
-    lay(image, ellipsoid(grid, h + np.array([118.0, 45.0, 25.0]), np.array([30.0, 42.0, 52.0]), bumps),
-        draws.uniform(0.06, 0.13))
+    lay(
+        image,
+        ellipsoid(grid, h + np.array([118.0, 45.0, 25.0]), np.array([30.0, 42.0, 52.0]), bumps),
+        draws.uniform(0.06, 0.13),
+    )
     _paint_lungs(image, grid, anatomy, bumps, draws)
     for side in (-1.0, 1.0):
         _paint_kidney(image, grid, middle, h, side, 0.6 * bumps, draws)
@@ -64,8 +67,9 @@ def _paint_liver(image: np.ndarray, grid: Grid, anatomy: Anatomy, bumps: np.ndar
     x, y, z = ((c - np.float32(anatomy.hilum[n])) / np.float32(anatomy.scale[n]) for n, c in enumerate(grid.lps(box)))
     depths = []
     for centre, axes in LIVER_LOBES:
-        q = np.sqrt(sum(((c - np.float32(m)) / np.float32(a)) ** 2
-                        for c, m, a in zip((x, y, z), centre, axes, strict=True)))
+        q = np.sqrt(
+            sum(((c - np.float32(m)) / np.float32(a)) ** 2 for c, m, a in zip((x, y, z), centre, axes, strict=True))
+        )
         depths.append((1.0 - q) * np.float32(min(axes)))
     blend = np.float32(14.0)
     depth = np.maximum(*depths) + np.maximum(blend - np.abs(depths[0] - depths[1]), 0.0) ** 2 / (4.0 * blend)
@@ -89,8 +93,9 @@ def kidney_centre(middle: float, hilum: np.ndarray, side: float) -> np.ndarray:
     return np.array([middle + side * 66.0, hilum[1] + 42.0, hilum[2] + (-62.0 if side < 0 else -48.0)])
 
 
-def _paint_kidney(image: np.ndarray, grid: Grid, middle: float, hilum: np.ndarray, side: float,
-                  bumps: np.ndarray, draws: Draws) -> None:
+def _paint_kidney(
+    image: np.ndarray, grid: Grid, middle: float, hilum: np.ndarray, side: float, bumps: np.ndarray, draws: Draws
+) -> None:
     centre = kidney_centre(middle, hilum, side)
     lay(image, ellipsoid(grid, centre, np.array([30.0, 27.0, 54.0]), bumps), draws.uniform(0.09, 0.20))
     # Renal sinus: fat.
@@ -110,6 +115,9 @@ def _paint_spine(image: np.ndarray, grid: Grid, middle: float, hilum: np.ndarray
     while z > hilum[2] - 200.0:
         y = float(spine_y(hilum, z)) - 30.0
         lay(image, ellipsoid(grid, np.array([middle, y, z]), np.array([23.0, 17.0, 17.0])), marrow)
-        lay(image, ellipsoid(grid, np.array([middle, y, z - 17.5]), np.array([19.0, 14.0, 5.0])),
-            water * draws.uniform(0.5, 1.0))
+        lay(
+            image,
+            ellipsoid(grid, np.array([middle, y, z - 17.5]), np.array([19.0, 14.0, 5.0])),
+            water * draws.uniform(0.5, 1.0),
+        )
         z -= 35.0

@@ -16,8 +16,14 @@ from .tree import BILE_DUCTS, Anatomy, Branch
 
 #: Ends of the segmental ducts in an average liver.
 _TARGETS = {
-    "B8": (-55.0, -10.0, 62.0), "B5": (-64.0, -26.0, -24.0), "B7": (-70.0, 30.0, 47.0), "B6": (-80.0, 26.0, -42.0),
-    "B2": (74.0, 2.0, 36.0), "B3": (72.0, -28.0, -4.0), "B4": (14.0, -32.0, 34.0), "B1": (8.0, 16.0, 22.0),
+    "B8": (-55.0, -10.0, 62.0),
+    "B5": (-64.0, -26.0, -24.0),
+    "B7": (-70.0, 30.0, 47.0),
+    "B6": (-80.0, 26.0, -42.0),
+    "B2": (74.0, 2.0, 36.0),
+    "B3": (72.0, -28.0, -4.0),
+    "B4": (14.0, -32.0, 34.0),
+    "B1": (8.0, 16.0, 22.0),
 }
 
 
@@ -31,8 +37,9 @@ class BiliaryTree:
     cholecystectomy : without a gallbladder the extrahepatic duct is a little wider.
     """
 
-    def __init__(self, anatomy: Anatomy, draws: Draws, *, width: float, cholecystectomy: bool,
-                 extrahepatic_width: float = 1.0) -> None:
+    def __init__(
+        self, anatomy: Anatomy, draws: Draws, *, width: float, cholecystectomy: bool, extrahepatic_width: float = 1.0
+    ) -> None:
         self.anatomy, self.draws, self.width = anatomy, draws, width
         self.duct_mm = draws.normal(5.4, 1.1, 4.0, 8.0) + (0.8 if cholecystectomy else 0.0)
         self.duct_mm = min(self.duct_mm * extrahepatic_width, 14.0)
@@ -71,11 +78,21 @@ class BiliaryTree:
         # The intrapancreatic part narrows to the papilla; the hepatic duct is a little narrower than the bile duct.
         steps = ((0.0, 2.0), (6.0, 0.62 * d), (16.0, 0.92 * d), (0.45 * length, d), (length, 0.84 * d))
         calibre = np.interp(along, [s[0] for s in steps], [s[1] for s in steps])
-        cbd = self.anatomy.add("common bile duct", None, BILE_DUCTS, path[:junction + 1], calibre[:junction + 1], 0)
+        cbd = self.anatomy.add("common bile duct", None, BILE_DUCTS, path[: junction + 1], calibre[: junction + 1], 0)
         self.anatomy.add("common hepatic duct", cbd.id, BILE_DUCTS, path[junction:], calibre[junction:], 0)
 
-    def _duct(self, name: str, parent: Branch, fraction: float, end: np.ndarray, start_mm: float, end_mm: float,
-              way: np.ndarray, order: int = 1, wobble: float = 0.8) -> Branch:
+    def _duct(
+        self,
+        name: str,
+        parent: Branch,
+        fraction: float,
+        end: np.ndarray,
+        start_mm: float,
+        end_mm: float,
+        way: np.ndarray,
+        order: int = 1,
+        wobble: float = 0.8,
+    ) -> Branch:
         """A duct that does not end in the liver but goes on in others."""
         start = parent.points[parent.index_at(fraction)]
         points = towards(start, way, end, self.draws, wobble_mm=wobble, wavelength_mm=26.0)
@@ -87,8 +104,15 @@ class BiliaryTree:
         s = np.arange(count) * 1.2
         return 1.0 + 0.06 * np.sin(2.0 * np.pi * s / self.draws.uniform(14.0, 26.0) + self.draws.uniform(0.0, 6.28))
 
-    def _segment(self, name: str, parent: Branch, fraction: float, target: str, start_mm: float,
-                 shift: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Branch:
+    def _segment(
+        self,
+        name: str,
+        parent: Branch,
+        fraction: float,
+        target: str,
+        start_mm: float,
+        shift: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> Branch:
         """A segmental duct with its subsegmental branches."""
         index = parent.index_at(fraction)
         start = parent.points[index]
@@ -155,10 +179,19 @@ class BiliaryTree:
         else:
             cystic = self.anatomy.branches[2]
             anterior, at, posterior, pt, way = trunk, 1.0, cystic, 0.35, np.array([-0.5, 0.6, 0.6])
-        rasd = self._duct("right anterior sectoral duct", anterior, at, anterior_end, sectoral, 0.88 * sectoral,
-                          outwards + np.array([0.0, -0.2, 0.2]), wobble=1.0)
-        rpsd = self._duct("right posterior sectoral duct", posterior, pt, posterior_end, sectoral, 0.88 * sectoral,
-                          way, wobble=1.0)
+        rasd = self._duct(
+            "right anterior sectoral duct",
+            anterior,
+            at,
+            anterior_end,
+            sectoral,
+            0.88 * sectoral,
+            outwards + np.array([0.0, -0.2, 0.2]),
+            wobble=1.0,
+        )
+        rpsd = self._duct(
+            "right posterior sectoral duct", posterior, pt, posterior_end, sectoral, 0.88 * sectoral, way, wobble=1.0
+        )
         segment = 0.82 * sectoral
         self._segment("B8", rasd, 1.0, "B8", segment)
         self._segment("B5", rasd, self.draws.uniform(0.75, 0.95), "B5", 0.9 * segment)

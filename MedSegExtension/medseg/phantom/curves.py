@@ -82,23 +82,44 @@ def _wobble(points: np.ndarray, draws: Draws, amplitude_mm: float, wavelength_mm
     return moved
 
 
-def through(controls: np.ndarray | list, draws: Draws, *, wobble_mm: float = 0.0, wavelength_mm: float = 40.0,
-            step_mm: float = 1.2) -> np.ndarray:
+def through(
+    controls: np.ndarray | list,
+    draws: Draws,
+    *,
+    wobble_mm: float = 0.0,
+    wavelength_mm: float = 40.0,
+    step_mm: float = 1.2,
+) -> np.ndarray:
     """Catmull-Rom curve through (n, 3) control points with tortuosity; (m, 3) quantised points."""
     given = np.asarray(controls, dtype=float)
     ends = np.concatenate([[2 * given[0] - given[1]], given, [2 * given[-1] - given[-2]]])
     u = np.linspace(0.0, 1.0, 24, endpoint=False)[:, None]
     pieces = []
     for p0, p1, p2, p3 in zip(ends[:-3], ends[1:-2], ends[2:-1], ends[3:], strict=True):
-        pieces.append(0.5 * (2 * p1 + (p2 - p0) * u + (2 * p0 - 5 * p1 + 4 * p2 - p3) * u * u
-                             + (3 * p1 - p0 - 3 * p2 + p3) * u * u * u))
+        pieces.append(
+            0.5
+            * (
+                2 * p1
+                + (p2 - p0) * u
+                + (2 * p0 - 5 * p1 + 4 * p2 - p3) * u * u
+                + (3 * p1 - p0 - 3 * p2 + p3) * u * u * u
+            )
+        )
     curve = np.concatenate([*pieces, given[-1:]])
     curve = _wobble(curve, draws, wobble_mm, wavelength_mm) if wobble_mm else curve
     return quantise(resample(curve, step_mm))
 
 
-def towards(start: np.ndarray, direction: np.ndarray, end: np.ndarray, draws: Draws, *, wobble_mm: float = 0.0,
-            wavelength_mm: float = 30.0, step_mm: float = 1.2) -> np.ndarray:
+def towards(
+    start: np.ndarray,
+    direction: np.ndarray,
+    end: np.ndarray,
+    draws: Draws,
+    *,
+    wobble_mm: float = 0.0,
+    wavelength_mm: float = 30.0,
+    step_mm: float = 1.2,
+) -> np.ndarray:
     """Curve that leaves ``start`` in ``direction`` and bends to ``end`` (quadratic Bézier with tortuosity)."""
     length = float(norm(end - start))
     middle = start + unit(direction) * (0.45 * length)

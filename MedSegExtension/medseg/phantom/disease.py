@@ -63,8 +63,9 @@ def _hilar(anatomy: Anatomy, draws: Draws) -> None:
     _dilate(anatomy, chd, at, draws.uniform(1.5, 2.3))
     for side in sides:
         if side is not None:
-            narrow(anatomy, side, 0.3, min(draws.uniform(5.0, 9.0), 0.7 * side.length_mm), draws.uniform(0.15, 0.4),
-                   draws)
+            narrow(
+                anatomy, side, 0.3, min(draws.uniform(5.0, 9.0), 0.7 * side.length_mm), draws.uniform(0.15, 0.4), draws
+            )
 
 
 def _multifocal(anatomy: Anatomy, draws: Draws) -> None:
@@ -97,14 +98,16 @@ def narrow(anatomy: Anatomy, branch: Branch, fraction: float, length_mm: float, 
     weight = np.clip((1.0 - distance) * 1.5, 0.0, 1.0)
     branch.diameters = quantise(branch.diameters * (1.0 - (1.0 - left) * weight))
     least = float(branch.diameters[middle])
-    branch.strictures.append({
-        "position_lps_mm": branch.points[middle].tolist(),
-        "length_mm": round(length_mm, 3),
-        "diameter_mm": round(least, 3),
-        "reference_diameter_mm": round(reference, 3),
-        "grade": round(1.0 - least / reference, 3),
-        "complete": closed,
-    })
+    branch.strictures.append(
+        {
+            "position_lps_mm": branch.points[middle].tolist(),
+            "length_mm": round(length_mm, 3),
+            "diameter_mm": round(least, 3),
+            "reference_diameter_mm": round(reference, 3),
+            "grade": round(1.0 - least / reference, 3),
+            "complete": closed,
+        }
+    )
 
 
 def _widened(diameters: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
@@ -128,12 +131,14 @@ def _record(branch: Branch, factor: np.ndarray | float, above: float) -> None:
     before = branch.diameters
     branch.diameters = _widened(before, factor)
     widest = int(np.argmax(branch.diameters))
-    branch.dilatations.append({
-        "from_lps_mm": branch.points[branch.index_at(above)].tolist(),
-        "to_lps_mm": branch.points[-1].tolist(),
-        "largest_diameter_mm": round(float(branch.diameters[widest]), 3),
-        "factor": round(float(np.max(factor)), 3),
-    })
+    branch.dilatations.append(
+        {
+            "from_lps_mm": branch.points[branch.index_at(above)].tolist(),
+            "to_lps_mm": branch.points[-1].tolist(),
+            "largest_diameter_mm": round(float(branch.diameters[widest]), 3),
+            "factor": round(float(np.max(factor)), 3),
+        }
+    )
 
 
 def _widen_here(branch: Branch, fraction: float, length_mm: float, factor: float) -> None:
@@ -144,18 +149,20 @@ def _widen_here(branch: Branch, fraction: float, length_mm: float, factor: float
     half = 0.5 * length_mm / branch.length_mm
     low, high = max(fraction - half, 0.0), min(fraction + half, 1.0)
     branch.diameters = _widened(branch.diameters, 1.0 + (factor - 1.0) * bump)
-    branch.dilatations.append({
-        "from_lps_mm": branch.points[branch.index_at(low)].tolist(),
-        "to_lps_mm": branch.points[branch.index_at(high)].tolist(),
-        "largest_diameter_mm": round(float(branch.diameters[branch.index_at(fraction)]), 3),
-        "factor": round(factor, 3),
-    })
+    branch.dilatations.append(
+        {
+            "from_lps_mm": branch.points[branch.index_at(low)].tolist(),
+            "to_lps_mm": branch.points[branch.index_at(high)].tolist(),
+            "largest_diameter_mm": round(float(branch.diameters[branch.index_at(fraction)]), 3),
+            "factor": round(factor, 3),
+        }
+    )
 
 
 def _add_stone(anatomy: Anatomy, branch: Branch, fraction: float, draws: Draws, least: float, most: float) -> None:
     """A stone of ``least`` … ``most`` of the local calibre, resting on the posterior wall, wholly inside the lumen."""
     index = branch.index_at(fraction)
-    near = branch.diameters[max(index - 3, 0):index + 4]
+    near = branch.diameters[max(index - 3, 0) : index + 4]
     lumen = 0.5 * float(near.min())
     radius = min(lumen * draws.uniform(least, most), 6.0)
     if radius < 0.9:

@@ -12,8 +12,11 @@ from .generator import Phantom
 def case_paths(folder: str | Path, name: str) -> dict[str, Path]:
     """Where the three files of a case lie: ``image``, ``labels`` and ``truth``."""
     root = Path(folder)
-    return {"image": root / "images" / f"{name}.nii.gz", "labels": root / "labels" / f"{name}.nii.gz",
-            "truth": root / "truth" / f"{name}.json"}
+    return {
+        "image": root / "images" / f"{name}.nii.gz",
+        "labels": root / "labels" / f"{name}.nii.gz",
+        "truth": root / "truth" / f"{name}.json",
+    }
 
 
 def is_complete(folder: str | Path, name: str) -> bool:

@@ -15,6 +15,7 @@ from .tree import BILE_DUCTS, Anatomy
 
 def paint_vessels(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws) -> None:
     """Portal vein beside the ducts, hepatic veins and caval vein: dark where blood is fast, brighter where slow."""
+
     def place(*position: float) -> np.ndarray:
         return anatomy.hilum + np.array(position) * anatomy.scale
 
@@ -33,8 +34,12 @@ def paint_vessels(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws)
             lay(image, tube(grid, points + side * gap, radius * narrowing), portal * draws.uniform(0.6, 1.2), 0.9)
     junction = place(14, 34, 78)
     for target in (place(-82, 22, 30), place(-38, -18, 14), place(48, -10, 34)):
-        vein = through([junction, 0.5 * (junction + target) + draws.vector((8.0, 8.0, 8.0)), target], draws,
-                       wobble_mm=2.0, step_mm=3.0)
+        vein = through(
+            [junction, 0.5 * (junction + target) + draws.vector((8.0, 8.0, 8.0)), target],
+            draws,
+            wobble_mm=2.0,
+            step_mm=3.0,
+        )
         lay(image, tube(grid, vein, np.linspace(5.5, 1.6, len(vein))), hepatic * draws.uniform(0.7, 1.2), 0.9)
     cava = through([place(12, 36, 95), place(14, 34, 20), place(16, 26, -60), place(18, 22, -170)], draws, step_mm=6.0)
     lay(image, tube(grid, cava, np.full(len(cava), 10.5)), draws.uniform(0.02, 0.12))
@@ -66,8 +71,13 @@ def paint_spinal_canal(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: D
     while level > h[2] - 190.0:
         for side in (-1.0, 1.0):
             start = np.array([middle + side * (width - 1.0), float(spine_y(h, level)) - 1.0, level])
-            sleeve = np.stack([start, start + np.array([side * 5.0, -1.0, -3.5]),
-                               start + np.array([side * draws.uniform(8.0, 13.0), -2.0, -7.0])])
+            sleeve = np.stack(
+                [
+                    start,
+                    start + np.array([side * 5.0, -1.0, -3.5]),
+                    start + np.array([side * draws.uniform(8.0, 13.0), -2.0, -7.0]),
+                ]
+            )
             lay(image, tube(grid, sleeve, np.array([2.4, 1.9, 1.1])), 0.85 * signal)
         level -= 35.0
 
@@ -85,12 +95,18 @@ def paint_urine(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws) -
             way = np.stack([pelvis, 0.5 * (pelvis + neck), neck])
             lay(image, tube(grid, way, np.array([3.4, 1.8, 1.9]) * size), signal)
             for _ in range(draws.integer(2, 3)):
-                cup = neck + np.array([side * draws.uniform(4.0, 9.0), draws.uniform(-7.0, 7.0),
-                                       draws.uniform(-8.0, 8.0)])
+                cup = neck + np.array(
+                    [side * draws.uniform(4.0, 9.0), draws.uniform(-7.0, 7.0), draws.uniform(-8.0, 8.0)]
+                )
                 lay(image, tube(grid, np.stack([neck, cup]), np.array([1.3, 2.5]) * size), signal)
         end = np.array([middle + side * 34.0, h[1] + 26.0, h[2] - 220.0])
-        ureter = through([pelvis - np.array([0.0, 2.0, 8.0]), pelvis + np.array([-side * 12.0, -6.0, -45.0]), end],
-                         draws, wobble_mm=2.0, wavelength_mm=70.0, step_mm=4.0)
+        ureter = through(
+            [pelvis - np.array([0.0, 2.0, 8.0]), pelvis + np.array([-side * 12.0, -6.0, -45.0]), end],
+            draws,
+            wobble_mm=2.0,
+            wavelength_mm=70.0,
+            step_mm=4.0,
+        )
         wave = 0.55 + 0.75 * np.sin(np.arange(len(ureter)) * 4.0 / draws.uniform(12.0, 25.0)) ** 2
         lay(image, tube(grid, ureter, 1.5 * size * wave), 0.9 * signal)
 
@@ -108,12 +124,19 @@ def paint_cysts(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws) -
             _cyst(image, grid, anatomy, place, radius, draws)
     for side in (-1.0, 1.0):
         if draws.flag(0.28):
-            place = kidney_centre(h[0] + 30.0, h, side) + np.array([side * 24.0, draws.uniform(-12.0, 8.0),
-                                                                  draws.uniform(-40.0, 40.0)])
+            place = kidney_centre(h[0] + 30.0, h, side) + np.array(
+                [side * 24.0, draws.uniform(-12.0, 8.0), draws.uniform(-40.0, 40.0)]
+            )
             _cyst(image, grid, anatomy, place, draws.uniform(4.0, 20.0), draws)
     if draws.flag(0.1):
-        _cyst(image, grid, anatomy, h + np.array([draws.uniform(30.0, 100.0), 0.0, draws.uniform(-60.0, -25.0)]),
-              draws.uniform(3.0, 9.0), draws)
+        _cyst(
+            image,
+            grid,
+            anatomy,
+            h + np.array([draws.uniform(30.0, 100.0), 0.0, draws.uniform(-60.0, -25.0)]),
+            draws.uniform(3.0, 9.0),
+            draws,
+        )
 
 
 def _cyst(image: np.ndarray, grid: Grid, anatomy: Anatomy, centre: np.ndarray, radius: float, draws: Draws) -> None:
@@ -126,6 +149,7 @@ def _cyst(image: np.ndarray, grid: Grid, anatomy: Anatomy, centre: np.ndarray, r
 
 def paint_gut(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws, rng: np.random.Generator) -> None:
     """Stomach, duodenum and jejunum: fluid with folds, and air on top of it (in front, the patient lies supine)."""
+
     def place(position: tuple[float, float, float], jitter: float) -> np.ndarray:
         return anatomy.hilum + (np.array(position) + draws.vector((jitter,) * 3)) * anatomy.scale
 
@@ -136,9 +160,18 @@ def paint_gut(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws, rng
     girth = np.interp(s, [0.0, 0.2, 0.5, 0.8, 1.0], [20.0, 26.0, 20.0, 14.0, 7.0]) * draws.uniform(0.7, 1.15)
     full = draws.choose({"empty": 0.3, "partly": 0.5, "full": 0.2})
     level = {"empty": 8.0, "partly": -4.0, "full": -30.0}[full]
-    _fluid(image, grid, _gut(grid, anatomy, stomach, girth), draws, rng, period=17.0, fold=0.45,
-           level=float(place((0, 0, 0), 0.0)[1]) + level + draws.uniform(-6.0, 6.0),
-           patchy={"empty": 0.75, "partly": 0.05, "full": 0.0}[full], signal=draws.uniform(0.6, 1.25))
+    _fluid(
+        image,
+        grid,
+        _gut(grid, anatomy, stomach, girth),
+        draws,
+        rng,
+        period=17.0,
+        fold=0.45,
+        level=float(place((0, 0, 0), 0.0)[1]) + level + draws.uniform(-6.0, 6.0),
+        patchy={"empty": 0.75, "partly": 0.05, "full": 0.0}[full],
+        signal=draws.uniform(0.6, 1.25),
+    )
     r = draws.uniform(8.5, 13.0)
     beside = papilla + np.array([-(r + 1.2), 2.0, 0.0])
     bulb = [place((4, -18, -42), 2.0), place((-11, -3, -45), 2.0)]
@@ -148,9 +181,18 @@ def paint_gut(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws, rng
     swell = 1.0 + 0.15 * np.sin(np.arange(len(duodenum)) * 4.0 / 11.0)
     near = np.sqrt(((duodenum - papilla) ** 2).sum(axis=1)) < 24.0
     size = np.where(near, r, r * swell * draws.uniform(0.75, 1.1))
-    _fluid(image, grid, _gut(grid, anatomy, duodenum, size), draws, rng, period=5.5, fold=0.6,
-           level=float(anatomy.hilum[1]) - draws.uniform(10.0, 40.0), patchy=draws.uniform(0.05, 0.6),
-           signal=draws.uniform(0.55, 1.2))
+    _fluid(
+        image,
+        grid,
+        _gut(grid, anatomy, duodenum, size),
+        draws,
+        rng,
+        period=5.5,
+        fold=0.6,
+        level=float(anatomy.hilum[1]) - draws.uniform(10.0, 40.0),
+        patchy=draws.uniform(0.05, 0.6),
+        signal=draws.uniform(0.55, 1.2),
+    )
     for _ in range(draws.integer(3, 7)):
         start = place((draws.uniform(30.0, 130.0), draws.uniform(-30.0, 15.0), draws.uniform(-165.0, -70.0)), 0.0)
         bends = [start]
@@ -158,8 +200,18 @@ def paint_gut(image: np.ndarray, grid: Grid, anatomy: Anatomy, draws: Draws, rng
             bends.append(bends[-1] + draws.vector((32.0, 12.0, 24.0)))
         loop = through(bends, draws, wobble_mm=3.0, wavelength_mm=50.0, step_mm=4.0)
         bowel = _gut(grid, anatomy, loop, np.full(len(loop), draws.uniform(6.0, 11.0)))
-        _fluid(image, grid, bowel, draws, rng, period=4.5, fold=0.65,
-               level=float(anatomy.hilum[1]) - 60.0, patchy=draws.uniform(0.2, 0.8), signal=draws.uniform(0.4, 1.1))
+        _fluid(
+            image,
+            grid,
+            bowel,
+            draws,
+            rng,
+            period=4.5,
+            fold=0.65,
+            level=float(anatomy.hilum[1]) - 60.0,
+            patchy=draws.uniform(0.2, 0.8),
+            signal=draws.uniform(0.4, 1.1),
+        )
 
 
 def _gut(grid: Grid, anatomy: Anatomy, points: np.ndarray, radii: np.ndarray) -> Painted | None:
@@ -167,8 +219,19 @@ def _gut(grid: Grid, anatomy: Anatomy, points: np.ndarray, radii: np.ndarray) ->
     return tube(grid, points, np.minimum(radii, np.maximum(anatomy.gaps(points) - 1.0, 1.5)))
 
 
-def _fluid(image: np.ndarray, grid: Grid, shape: Painted | None, draws: Draws, rng: np.random.Generator, *,
-           period: float, fold: float, level: float, patchy: float, signal: float) -> None:
+def _fluid(
+    image: np.ndarray,
+    grid: Grid,
+    shape: Painted | None,
+    draws: Draws,
+    rng: np.random.Generator,
+    *,
+    period: float,
+    fold: float,
+    level: float,
+    patchy: float,
+    signal: float,
+) -> None:
     """Gut: a wall, fluid below the air level, folds across it, and collapsed stretches."""
     phase = draws.uniform(0.0, 6.28)
     if shape is None:

@@ -27,8 +27,12 @@ def add_gallbladder(anatomy: Anatomy, draws: Draws, *, removed: bool) -> None:
     up = neck - junction
     if pattern == "medial":
         # Behind the duct and in from the left.
-        controls = [junction, junction + np.array([radius + 2.5, 2.0, 3.0]),
-                    junction + np.array([0.0, radius + 4.5, 9.0]), junction + np.array([-9.0, 2.5, 13.0])]
+        controls = [
+            junction,
+            junction + np.array([radius + 2.5, 2.0, 3.0]),
+            junction + np.array([0.0, radius + 4.5, 9.0]),
+            junction + np.array([-9.0, 2.5, 13.0]),
+        ]
     elif pattern == "parallel":
         # Beside the duct in a common sheath for some 2 cm.
         later = [cbd_or_hepatic(anatomy, mm) + np.array([-(radius + 4.0), 0.0, 0.0]) for mm in (7.0, 14.0, 20.0)]

@@ -42,8 +42,14 @@ class Phantom:
     truth: dict
 
 
-def make_anatomy(seed: int, settings: PhantomSettings, *, hilum: np.ndarray | None = None,
-                 scale: np.ndarray | None = None, widen: float = 1.0) -> Anatomy:
+def make_anatomy(
+    seed: int,
+    settings: PhantomSettings,
+    *,
+    hilum: np.ndarray | None = None,
+    scale: np.ndarray | None = None,
+    widen: float = 1.0,
+) -> Anatomy:
     """The ducts of a seed: the same on every platform, whatever the grid.
 
     Parameters
@@ -60,8 +66,13 @@ def make_anatomy(seed: int, settings: PhantomSettings, *, hilum: np.ndarray | No
     removed = health.flag(settings.probability_cholecystectomy)
     anatomy.disease = choose_disease(settings, health)
     ducts = Draws(seed, "bile ducts")
-    tree = BiliaryTree(anatomy, ducts, width=ducts.normal(1.02, 0.12, 0.82, 1.3) * widen, cholecystectomy=removed,
-                       extrahepatic_width=1.0 + 0.7 * (widen - 1.0))
+    tree = BiliaryTree(
+        anatomy,
+        ducts,
+        width=ducts.normal(1.02, 0.12, 0.82, 1.3) * widen,
+        cholecystectomy=removed,
+        extrahepatic_width=1.0 + 0.7 * (widen - 1.0),
+    )
     tree.grow_extrahepatic()
     add_gallbladder(anatomy, Draws(seed, "gallbladder"), removed=removed)
     tree.grow_intrahepatic()

@@ -40,9 +40,13 @@ class Grid:
         k, j, i = (np.arange(s.start, s.stop, dtype=np.float32) for s in box)
         si, sj, sk = self.spacing
         m = self.direction.astype(np.float32)
-        x, y, z = (np.float32(self.origin[axis]) + (k * sk * m[axis, 2])[:, None, None]
-                   + (j * sj * m[axis, 1])[None, :, None] + (i * si * m[axis, 0])[None, None, :]
-                   for axis in range(3))
+        x, y, z = (
+            np.float32(self.origin[axis])
+            + (k * sk * m[axis, 2])[:, None, None]
+            + (j * sj * m[axis, 1])[None, :, None]
+            + (i * si * m[axis, 0])[None, None, :]
+            for axis in range(3)
+        )
         return x, y, z
 
     def box(self, low_mm: np.ndarray, high_mm: np.ndarray) -> tuple[slice, slice, slice] | None:
@@ -68,18 +72,26 @@ class Grid:
 
     def volume(self, array: np.ndarray, name: str) -> Volume:
         """The array on this grid."""
-        return Volume(array, self.spacing, (float(self.origin[0]), float(self.origin[1]), float(self.origin[2])),
-                      self.direction, name=name, modality="MR")
+        return Volume(
+            array,
+            self.spacing,
+            (float(self.origin[0]), float(self.origin[1]), float(self.origin[2])),
+            self.direction,
+            name=name,
+            modality="MR",
+        )
 
 
 def rotation(x: float, y: float, z: float) -> np.ndarray:
     """(3, 3) rotation from the vector part of a unit quaternion; products and one square root only."""
     w = float(np.sqrt(1.0 - (x * x + y * y + z * z)))
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ])
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
 
 
 def plan(settings: PhantomSettings, draws: Draws, hilum: np.ndarray) -> Grid:

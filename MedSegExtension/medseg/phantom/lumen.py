@@ -66,8 +66,9 @@ class Lumen:
             self._bits.append(np.full(int(whole.sum()), np.uint64(0xFFFFFFFFFFFFFFFF)))
         if partly.any():
             ox, oy, oz = self._offsets
-            inside = _depth(x[partly][:, None] + ox, y[partly][:, None] + oy, z[partly][:, None] + oz,
-                            a, b, ra, rb) > 0.0  # strictly: a closed lumen has none
+            inside = (
+                _depth(x[partly][:, None] + ox, y[partly][:, None] + oy, z[partly][:, None] + oz, a, b, ra, rb) > 0.0
+            )  # strictly: a closed lumen has none
             self._index.append(flat[partly])
             self._bits.append(np.packbits(inside, axis=1).view(np.uint64)[:, 0])
 
@@ -89,8 +90,9 @@ def count_points(bits: np.ndarray) -> np.ndarray:
     return _BITS_SET[np.ascontiguousarray(bits).view(np.uint8).reshape(-1, 8)].sum(axis=1, dtype=np.uint8)
 
 
-def _depth(x: np.ndarray, y: np.ndarray, z: np.ndarray, a: np.ndarray, b: np.ndarray, ra: float, rb: float
-           ) -> np.ndarray:
+def _depth(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, a: np.ndarray, b: np.ndarray, ra: float, rb: float
+) -> np.ndarray:
     """mm from each point to the wall of the rounded cone from a to b; positive inside."""
     ux, uy, uz = float(b[0] - a[0]), float(b[1] - a[1]), float(b[2] - a[2])
     square = ux * ux + uy * uy + uz * uz

@@ -51,11 +51,12 @@ def tube(grid: Grid, points: np.ndarray, radii: np.ndarray) -> Painted | None:
     return Painted(outer, soften(depth, grid), along)
 
 
-def _segment(grid: Grid, box: Box, a: np.ndarray, b: np.ndarray, ra: float, rb: float
-             ) -> tuple[np.ndarray, np.ndarray]:
+def _segment(grid: Grid, box: Box, a: np.ndarray, b: np.ndarray, ra: float, rb: float) -> tuple[np.ndarray, np.ndarray]:
     """mm to the wall and position 0 … 1 along one piece of a tube, for the voxels in a box."""
-    z, y, x = (np.arange(s.start, s.stop, dtype=np.float32) * np.float32(grid.spacing[axis]) - np.float32(a[axis])
-               for s, axis in zip(box, (2, 1, 0), strict=True))
+    z, y, x = (
+        np.arange(s.start, s.stop, dtype=np.float32) * np.float32(grid.spacing[axis]) - np.float32(a[axis])
+        for s, axis in zip(box, (2, 1, 0), strict=True)
+    )
     u = (b - a).astype(np.float32)
     square = max(float((u * u).sum()), 1e-6)
     t = ((z * u[2])[:, None, None] + (y * u[1])[None, :, None] + (x * u[0])[None, None, :]) / np.float32(square)
@@ -64,8 +65,7 @@ def _segment(grid: Grid, box: Box, a: np.ndarray, b: np.ndarray, ra: float, rb: 
     return np.float32(ra) + t * np.float32(rb - ra) - np.sqrt(dx * dx + dy * dy + dz * dz), t
 
 
-def ellipsoid(grid: Grid, centre: np.ndarray, semi_axes: np.ndarray, bumps: np.ndarray | None = None
-              ) -> Painted | None:
+def ellipsoid(grid: Grid, centre: np.ndarray, semi_axes: np.ndarray, bumps: np.ndarray | None = None) -> Painted | None:
     """An ellipsoid with its axes along LPS; ``along`` is zero. ``bumps``: (K, J, I) mm to move its surface out."""
     c = grid.to_grid_mm(np.asarray(centre, dtype=float)[None, :])[0]
     reach = float(np.max(semi_axes)) + max(grid.spacing) + (0.0 if bumps is None else 8.0)
@@ -73,8 +73,11 @@ def ellipsoid(grid: Grid, centre: np.ndarray, semi_axes: np.ndarray, bumps: np.n
     if box is None:
         return None
     x, y, z = grid.lps(box)
-    q = np.sqrt(((x - centre[0]) / semi_axes[0]) ** 2 + ((y - centre[1]) / semi_axes[1]) ** 2
-                + ((z - centre[2]) / semi_axes[2]) ** 2)
+    q = np.sqrt(
+        ((x - centre[0]) / semi_axes[0]) ** 2
+        + ((y - centre[1]) / semi_axes[1]) ** 2
+        + ((z - centre[2]) / semi_axes[2]) ** 2
+    )
     depth = ((1.0 - q) * float(np.min(semi_axes))).astype(np.float32)
     if bumps is not None:
         depth += bumps[box]

@@ -27,8 +27,9 @@ _SEGMENTAL_MM = 2.9
 _HILUM_MM = 18.0
 
 
-def draw_ducts(image: Volume, liver: Volume, seed: int, *, liver_label: int = 1, widen: float | None = None
-               ) -> tuple[Volume, Volume]:
+def draw_ducts(
+    image: Volume, liver: Volume, seed: int, *, liver_label: int = 1, widen: float | None = None
+) -> tuple[Volume, Volume]:
     """Draws the bile ducts of a seed into a real volume, inside the liver, as bright as the volume's own fluid.
 
     Parameters
@@ -51,9 +52,13 @@ def draw_ducts(image: Volume, liver: Volume, seed: int, *, liver_label: int = 1,
     hilum, scale = _fit(liver, mask)
     if widen is None:
         widen = min(max(0.8 * max(image.spacing) / _SEGMENTAL_MM, 1.0), 2.5)
-    never = PhantomSettings(probability_duct_stones=0.0, probability_distal_stricture=0.0,
-                            probability_hilar_stricture=0.0, probability_multifocal_strictures=0.0,
-                            probability_ectasia=0.0)
+    never = PhantomSettings(
+        probability_duct_stones=0.0,
+        probability_distal_stricture=0.0,
+        probability_hilar_stricture=0.0,
+        probability_multifocal_strictures=0.0,
+        probability_ectasia=0.0,
+    )
     anatomy = make_anatomy(seed, never, hilum=hilum, scale=scale, widen=widen)
     grid = Grid(image.array.shape, image.spacing, np.array(image.origin), image.direction)
     anatomy.branches = _inside(anatomy, grid, mask)
@@ -66,12 +71,16 @@ def _check(image: Volume, liver: Volume, seed: int, liver_label: int) -> None:
     if seed < 0:
         raise InputError(f"the seed {seed} is negative", mend="give 0 or more")
     if not image.same_grid(liver):
-        raise InputError("the liver mask does not lie on the image's grid", file=liver.source,
-                         mend="resample the mask to the image")
+        raise InputError(
+            "the liver mask does not lie on the image's grid", file=liver.source, mend="resample the mask to the image"
+        )
     volume = float(np.count_nonzero(liver.array == liver_label)) * image.voxel_volume_mm3 / 1000.0
     if volume < 200.0:
-        raise InputError(f"label {liver_label} holds {volume:.0f} ml, too little for a liver", file=liver.source,
-                         mend="give the label value of the liver")
+        raise InputError(
+            f"label {liver_label} holds {volume:.0f} ml, too little for a liver",
+            file=liver.source,
+            mend="give the label value of the liver",
+        )
 
 
 def _fit(liver: Volume, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +108,7 @@ def _inside(anatomy: Anatomy, grid: Grid, mask: np.ndarray) -> list[Branch]:
         if branch.parent is not None:
             if branch.parent not in last_point:
                 continue
-            parent = anatomy.branches[branch.parent].points[:last_point[branch.parent] + 1]
+            parent = anatomy.branches[branch.parent].points[: last_point[branch.parent] + 1]
             if float(norm(parent - branch.points[0]).min()) > 1e-6:
                 continue
         end = len(branch.points) - 1
@@ -109,8 +118,17 @@ def _inside(anatomy: Anatomy, grid: Grid, mask: np.ndarray) -> list[Branch]:
             if end < 4:
                 continue
         last_point[branch.id] = end
-        kept.append(Branch(branch.id, branch.name, branch.parent, branch.label, branch.points[:end + 1],
-                           branch.diameters[:end + 1], branch.order))
+        kept.append(
+            Branch(
+                branch.id,
+                branch.name,
+                branch.parent,
+                branch.label,
+                branch.points[: end + 1],
+                branch.diameters[: end + 1],
+                branch.order,
+            )
+        )
     return kept
 
 
@@ -126,8 +144,9 @@ def _in_mask(grid: Grid, mask: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.asarray(inside & mask[tuple(index)])
 
 
-def _blend(array: np.ndarray, mask: np.ndarray, filled: tuple[np.ndarray, np.ndarray] | None, draws: Draws
-           ) -> np.ndarray:
+def _blend(
+    array: np.ndarray, mask: np.ndarray, filled: tuple[np.ndarray, np.ndarray] | None, draws: Draws
+) -> np.ndarray:
     """The lumen into the image: at the level of its fluid, through its point spread, with its noise."""
     part = np.zeros(array.shape, dtype=np.float32)
     if filled is not None:
@@ -165,7 +184,7 @@ def _point_spread(array: np.ndarray, axis: int) -> float:
     above which less than 0.02 % of the power is left is taken as the limit of what was acquired; the spread is that of
     a Gaussian whose full width at half maximum is one acquired voxel.
     """
-    middle = array[array.shape[0] // 4: max(3 * array.shape[0] // 4, array.shape[0] // 4 + 1)].astype(np.float32)
+    middle = array[array.shape[0] // 4 : max(3 * array.shape[0] // 4, array.shape[0] // 4 + 1)].astype(np.float32)
     spectrum = np.abs(np.fft.rfft(middle - middle.mean(), axis=axis)) ** 2
     power = spectrum.sum(axis=tuple(a for a in range(3) if a != axis))
     above = power[::-1].cumsum()[::-1] / max(float(power.sum()), 1e-12)

@@ -13,8 +13,14 @@ from .settings import PhantomSettings
 from .tree import BILE_DUCTS, GALLBLADDER, Anatomy
 
 
-def paint_bile(image: np.ndarray, grid: Grid, anatomy: Anatomy, filled: dict[int, tuple[np.ndarray, np.ndarray]],
-               draws: Draws, rng: np.random.Generator) -> None:
+def paint_bile(
+    image: np.ndarray,
+    grid: Grid,
+    anatomy: Anatomy,
+    filled: dict[int, tuple[np.ndarray, np.ndarray]],
+    draws: Draws,
+    rng: np.random.Generator,
+) -> None:
     """Bile and pancreatic juice into the image, each voxel as far as it is filled; then sludge and stones."""
     flat = image.reshape(-1)
     signals = {BILE_DUCTS: 1.0, GALLBLADDER: draws.uniform(0.7, 1.2), 3: draws.uniform(0.9, 1.15)}
@@ -55,8 +61,9 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> np
     return noise
 
 
-def acquire(image: np.ndarray, settings: PhantomSettings, draws: Draws, rng: np.random.Generator
-            ) -> tuple[np.ndarray, dict[str, float]]:
+def acquire(
+    image: np.ndarray, settings: PhantomSettings, draws: Draws, rng: np.random.Generator
+) -> tuple[np.ndarray, dict[str, float]]:
     """Applies the scanner to a noise-free image in which bile is 1.
 
     The magnitude of a complex signal with Gaussian noise in both parts has a Rician distribution (Gudbjartsson H,
@@ -93,8 +100,14 @@ def acquire(image: np.ndarray, settings: PhantomSettings, draws: Draws, rng: np.
         image += level * _noise(rng, image.shape, grain)
         np.hypot(image, level * _noise(rng, image.shape, grain), out=image)
     voxels = np.clip(np.rint(image), 0, 32767).astype(np.int16)
-    drawn = {"bile_signal": bile, "noise_sd_of_bile": noise, "noise_grain_voxels": grain,
-             "blur_in_plane_voxels": in_plane * b,
-             "blur_through_plane_voxels": through_plane * b, "breathing_smear_voxels": smear, "ghost_of_signal": ghost,
-             "coil_unevenness": uneven}
+    drawn = {
+        "bile_signal": bile,
+        "noise_sd_of_bile": noise,
+        "noise_grain_voxels": grain,
+        "blur_in_plane_voxels": in_plane * b,
+        "blur_through_plane_voxels": through_plane * b,
+        "breathing_smear_voxels": smear,
+        "ghost_of_signal": ghost,
+        "coil_unevenness": uneven,
+    }
     return voxels, {key: round(value, 4) for key, value in drawn.items()}

@@ -46,21 +46,34 @@ class PhantomSettings:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or any(int(n) != n or n < 4 for n in self.shape):
-            raise InputError(f"the phantom's shape {self.shape} is not three whole numbers of at least 4",
-                             mend="give (slices, rows, columns), for example (72, 320, 320)")
+            raise InputError(
+                f"the phantom's shape {self.shape} is not three whole numbers of at least 4",
+                mend="give (slices, rows, columns), for example (72, 320, 320)",
+            )
         if len(self.spacing) != 3 or any(not 0.2 <= s <= 20.0 for s in self.spacing):
-            raise InputError(f"the phantom's spacing {self.spacing} is not three lengths from 0.2 to 20 mm",
-                             mend="give mm along (columns, rows, slices), for example (1.1, 1.1, 1.2)")
+            raise InputError(
+                f"the phantom's spacing {self.spacing} is not three lengths from 0.2 to 20 mm",
+                mend="give mm along (columns, rows, slices), for example (1.1, 1.1, 1.2)",
+            )
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name in ("shape", "spacing"):
                 continue
             low, high = (0.0, 1.0) if item.name.startswith("probability_") else (0.0, 10.0)
             if not low <= value <= high:
-                raise InputError(f"the phantom's {item.name} is {value}, outside {low} to {high}",
-                                 mend="choose a value inside this range")
-        total = (self.probability_duct_stones + self.probability_distal_stricture + self.probability_hilar_stricture
-                 + self.probability_multifocal_strictures + self.probability_ectasia)
+                raise InputError(
+                    f"the phantom's {item.name} is {value}, outside {low} to {high}",
+                    mend="choose a value inside this range",
+                )
+        total = (
+            self.probability_duct_stones
+            + self.probability_distal_stricture
+            + self.probability_hilar_stricture
+            + self.probability_multifocal_strictures
+            + self.probability_ectasia
+        )
         if total > 1.0 + 1e-9:
-            raise InputError(f"the probabilities of the duct diseases add up to {total:.2f}, more than 1",
-                             mend="lower some of them; one case has at most one of them")
+            raise InputError(
+                f"the probabilities of the duct diseases add up to {total:.2f}, more than 1",
+                mend="lower some of them; one case has at most one of them",
+            )

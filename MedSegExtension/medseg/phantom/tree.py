@@ -73,8 +73,9 @@ class Anatomy:
     stones: list[Stone] = field(default_factory=list)
     sludge_fraction: float = 0.0
 
-    def add(self, name: str, parent: int | None, label: int, points: np.ndarray, diameters: np.ndarray,
-            order: int) -> Branch:
+    def add(
+        self, name: str, parent: int | None, label: int, points: np.ndarray, diameters: np.ndarray, order: int
+    ) -> Branch:
         branch = Branch(len(self.branches), name, parent, label, points, quantise(diameters), order)
         self.branches.append(branch)
         return branch

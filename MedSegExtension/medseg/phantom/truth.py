@@ -14,16 +14,25 @@ def describe(seed: int, anatomy: Anatomy, grid: Grid) -> dict:
     branches = []
     for b in anatomy.branches:
         inside = grid.contains(b.points)
-        branches.append({
-            "id": b.id, "name": b.name, "parent": b.parent, "label": b.label, "order": b.order,
-            "length_mm": round(b.length_mm, 3),
-            "part_in_field": round(float(int(inside.sum())) / len(inside), 3),
-            "centreline_lps_mm": b.points.tolist(),
-            "diameter_mm": b.diameters.tolist(),
-            "strictures": b.strictures, "dilatations": b.dilatations,
-        })
-    stones = [{"branch": s.branch, "centre_lps_mm": s.centre.tolist(), "semi_axes_mm": s.semi_axes.tolist()}
-              for s in anatomy.stones]
+        branches.append(
+            {
+                "id": b.id,
+                "name": b.name,
+                "parent": b.parent,
+                "label": b.label,
+                "order": b.order,
+                "length_mm": round(b.length_mm, 3),
+                "part_in_field": round(float(int(inside.sum())) / len(inside), 3),
+                "centreline_lps_mm": b.points.tolist(),
+                "diameter_mm": b.diameters.tolist(),
+                "strictures": b.strictures,
+                "dilatations": b.dilatations,
+            }
+        )
+    stones = [
+        {"branch": s.branch, "centre_lps_mm": s.centre.tolist(), "semi_axes_mm": s.semi_axes.tolist()}
+        for s in anatomy.stones
+    ]
     return {
         "about": {
             "what": "exact truth of a synthetic MR cholangiography made by medseg.phantom",
@@ -36,8 +45,11 @@ def describe(seed: int, anatomy: Anatomy, grid: Grid) -> dict:
             "order": "0 extrahepatic, 1 hepatic and sectoral, 2 segmental, 3 subsegmental, 4 beyond",
         },
         "seed": seed,
-        "labels": {"bile ducts": BILE_DUCTS, "gallbladder and cystic duct": GALLBLADDER,
-                   "pancreatic duct": PANCREATIC_DUCT},
+        "labels": {
+            "bile ducts": BILE_DUCTS,
+            "gallbladder and cystic duct": GALLBLADDER,
+            "pancreatic duct": PANCREATIC_DUCT,
+        },
         "anatomy": {**anatomy.variants, "gallbladder": "present" if anatomy.named("gallbladder") else "removed"},
         "disease": anatomy.disease,
         "hilum_lps_mm": anatomy.hilum.tolist(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -37,16 +38,20 @@ def maximum_intensity_projection(volume: Volume) -> View:
     return View(np.clip((projected - low) / max(high - low, 1e-6), 0, 1), rows / columns)
 
 
-def lit_surfaces(labels: Volume, colors: Mapping[int, tuple[float, float, float]], turn_degrees: float = 0.0,
-                 pixel_mm: float = 0.75) -> View:
+def lit_surfaces(
+    labels: Volume, colors: Mapping[int, tuple[float, float, float]], turn_degrees: float = 0.0, pixel_mm: float = 0.75
+) -> View:
     """The surfaces of a label map, from the front, turned about the head-foot axis; RGB in [0, 1] on black.
 
     Each label's mask is smoothed and sampled along parallel rays; where a ray first crosses one half there is the
     surface, lit by the slope of the smoothed mask (Levoy 1988, "Display of surfaces from volume data").
     """
     stack, spacing = coronal_stack(labels)
-    present = np.flatnonzero(stack.any(axis=(1, 2))), np.flatnonzero(stack.any(axis=(0, 2))), np.flatnonzero(
-        stack.any(axis=(0, 1)))
+    present = (
+        np.flatnonzero(stack.any(axis=(1, 2))),
+        np.flatnonzero(stack.any(axis=(0, 2))),
+        np.flatnonzero(stack.any(axis=(0, 1))),
+    )
     if present[0].size == 0:
         return View(np.zeros((64, 64, 3), np.float32), 1.0)
     margin = 4
@@ -87,13 +92,15 @@ def _light(field: np.ndarray, first: np.ndarray) -> np.ndarray:
     rows, columns = np.indices(first.shape)
     depth, height, width = field.shape
 
-    def at(d: np.ndarray, r: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def at(d: Any, r: Any, c: Any) -> np.ndarray:
         return field[np.clip(d, 0, depth - 1), np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)]
 
-    slope = np.stack([
-        at(first + 1, rows, columns) - at(first - 1, rows, columns),
-        at(first, rows + 1, columns) - at(first, rows - 1, columns),
-        at(first, rows, columns + 1) - at(first, rows, columns - 1),
-    ])
+    slope = np.stack(
+        [
+            at(first + 1, rows, columns) - at(first - 1, rows, columns),
+            at(first, rows + 1, columns) - at(first, rows - 1, columns),
+            at(first, rows, columns + 1) - at(first, rows, columns - 1),
+        ]
+    )
     length = np.sqrt((slope**2).sum(axis=0))
     return np.where(length > 1e-6, np.clip(slope[0] / np.maximum(length, 1e-6), 0, 1), 0)

@@ -45,8 +45,11 @@ class Report:
 def write_report(report: Report, path: Path) -> None:
     """Write ``report`` to ``path``; the pictures are put into the file itself."""
     parts = [
-        "<!doctype html>", '<html lang="en"><head><meta charset="utf-8">', f"<title>{escape(report.title)}</title>",
-        f"<style>{_STYLE}</style></head><body>", f"<h1>{escape(report.title)}</h1>",
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        f"<title>{escape(report.title)}</title>",
+        f"<style>{_STYLE}</style></head><body>",
+        f"<h1>{escape(report.title)}</h1>",
         *(f'<p class="notice">{escape(text)}</p>' for text in report.notices),
         _rows(("", ""), [(name, text) for name, text in report.facts.items()]),
         *(_picture(caption, picture) for caption, picture in report.pictures.items()),
@@ -65,5 +68,7 @@ def _rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _picture(caption: str, path: Path) -> str:
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return (f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{escape(caption)}</figcaption></figure>")
+    return (
+        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
