@@ -216,7 +216,8 @@ def _check_size(model: Model, preparer: SlicePreparer, warnings: list[str]) -> N
     if model.fixed_size is not None and tuple(model.fixed_size) != preparer.network_shape:
         height, width = preparer.network_shape
         raise InputError(
-            f"the network takes slices of {model.fixed_size[0]}×{model.fixed_size[1]}, the card gives it {height}×{width}",
+            f"the network takes slices of {model.fixed_size[0]}×{model.fixed_size[1]}, the card gives it "
+            f"{height}×{width}",
             file=model.path,
             mend="set input.size in the card to mode resize or pad_or_crop with the network's size",
         )

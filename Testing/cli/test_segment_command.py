@@ -1,4 +1,4 @@
-"""``medseg segment`` as a person calls it: real processes, exit statuses, one line for each mistake, nothing half-written."""
+"""``medseg segment`` as a person calls it: real processes, exit statuses, one line a mistake, nothing half-written."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def _root(
 
 
 def build_app(name: str | None = None) -> typer.Typer:
-    """The typer application with our commands and those that installed packages add; of ours only ``name``, if given."""
+    """The typer application: our commands (only ``name``, where it is one) and those that installed packages add."""
     from . import engine_commands
 
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

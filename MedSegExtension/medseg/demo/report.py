@@ -37,14 +37,14 @@ def demo_report(
             title="From MR cholangiography to a measured duct tree",
             notices=notices,
             facts={
-                "Volume": f"phantom, seed {phantom.truth['seed']}, {' × '.join(str(n) for n in phantom.volume.array.shape[::-1])} "
-                f"voxels of {' × '.join(f'{s:.2f}' for s in phantom.volume.spacing)} mm",
+                "Volume": f"phantom, seed {phantom.truth['seed']}, "
+                f"{' × '.join(str(n) for n in phantom.volume.array.shape[::-1])} voxels of {' × '.join(f'{s:.2f}' for s in phantom.volume.spacing)} mm",
                 "Model": f"{result.card.name} {result.card.version}".strip(),
                 "Ran on": f"{result.backend}, {result.device}; network {result.timings.get('network', 0):.1f} s",
                 "Software": f"medseg {__version__}",
             },
             pictures={
-                "The volume as a maximum-intensity projection, the segments over it, and the segments in 3D": files.overview,
+                "Maximum-intensity projection, the segments over it, and the segments in 3D": files.overview,
                 "Coronal slices; filled: found; white line: the truth": files.slices,
             },
             tables=[_agreement_table(summary, agreement), _branch_table(measurement), _narrowing_table(measurement)],

@@ -1,4 +1,4 @@
-"""The demo, step by step. Each step writes its files before the next begins, so that a look inside is always possible."""
+"""The demo, step by step. Each step writes its files before the next begins: a look inside is always possible."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """A volume seen as a whole: maximum-intensity projection, and label surfaces lit from the viewer.
 
-Both look along patient axes and are drawn as radiologists look at a cholangiogram: head up, patient's left on the right.
+Both look along patient axes and are drawn as radiologists look at a cholangiogram: head up, patient's left on the
+right.
 """
 
 from __future__ import annotations
