@@ -183,6 +183,16 @@ def test_other_files_in_the_folder_are_passed_over(dicom):
         assert read_volume(folder).array.shape == (5, 6, 8)
 
 
+def test_a_dicom_file_without_an_image_is_refused(dicom):
+    report = dicom.write_slice(
+        voxels()[0], dicom.folder / "sr.dcm", None, np.eye(3), SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11"
+    )
+    with pytest.raises(InputError, match="without an image"):
+        read_volume(report)
+    with pytest.raises(InputError, match="no DICOM image in this folder"):
+        read_volume(dicom.folder)
+
+
 def test_colour_dicom_is_refused_or_split(dicom):
     rgb = np.stack([voxels()[0], voxels()[0] + 1, voxels()[0] + 2], axis=-1).astype(np.uint8)
     file = dicom.write_slice(rgb, dicom.folder / "us.dcm", np.zeros(3), np.eye(3), Modality="US")

@@ -149,6 +149,30 @@ def test_a_segment_that_points_outside_the_file_is_refused(oblique, tmp_path):
         read_segmentation_file(tmp_path / "o.seg.nrrd")
 
 
+def test_files_of_old_slicers_have_a_layer_for_each_segment(oblique, tmp_path):
+    """Before 4.11 there were neither layers nor label values in the header."""
+    first, second = np.zeros((2, *oblique.array.shape), np.uint8)
+    first[1], second[3] = 1, 1
+    fields = {f"Segment{n}_{key}": value for n in range(2) for key, value in (("ID", f"S{n}"), ("Name", f"old {n}"))}
+    write_layers(tmp_path / "o.seg.nrrd", oblique, [first, second], fields)
+    with pytest.warns(MedSegWarning):
+        back, segments = read_segmentation_file(tmp_path / "o.seg.nrrd")
+    assert [(s.value, s.name) for s in segments] == [(1, "old 0"), (2, "old 1")]
+    assert np.array_equal(back.array, first + 2 * second)
+
+
+def test_fractional_label_maps_and_surfaces_are_refused(labels, tmp_path):
+    image = sitk.GetImageFromArray(labels.array)
+    for key, value in (
+        *segment_fields((0, 1)).items(),
+        ("Segmentation_ContainedRepresentationNames", "Fractional labelmap|"),
+    ):
+        image.SetMetaData(key, value)
+    sitk.WriteImage(image, str(tmp_path / "f.seg.nrrd"))
+    with pytest.raises(InputError, match="Fractional labelmap"):
+        read_segmentation_file(tmp_path / "f.seg.nrrd")
+
+
 @pytest.fixture(scope="module")
 def slicer():
     module = pytest.importorskip("slicer", reason="the slicer-core wheel is not installed")

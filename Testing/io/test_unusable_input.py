@@ -7,12 +7,13 @@ import gzip
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from medseg.errors import InputError
-from medseg.io import list_series, read_labels, read_volume, write_volume
+from medseg.io import list_series, read_labels, read_volume, write_segmentation_file, write_volume
 from medseg.volume import Volume
 
 
@@ -212,3 +213,44 @@ def test_memory_stays_near_two_copies(tmp_path):
         read, written = (float(word) for word in done.stdout.split())
         assert read < 1.3 * 48
         assert written < 2.6 * 48, suffix
+
+
+@pytest.mark.parametrize(("suffix", "sizes"), [(".nrrd", b"sizes: 40 30 12"), (".mha", b"DimSize = 40 30 12")])
+def test_other_headers_that_promise_more_than_any_memory(noise, tmp_path, suffix, sizes):
+    path = tmp_path / f"v{suffix}"
+    write_volume(noise, path)
+    data = path.read_bytes()
+    assert sizes in data
+    path.write_bytes(data.replace(sizes, sizes[:-8] + b"90000 90000 90000"))
+    refused(path)
+
+
+def test_a_name_that_no_disk_takes(noise, tmp_path):
+    path = tmp_path / f"{'long' * 100}.nii.gz"
+    with pytest.raises(InputError, match="cannot be opened"):
+        read_volume(path)
+    with pytest.raises(InputError, match="file name"):
+        write_volume(noise, path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_random_damage_is_refused_or_read_but_never_a_crash(noise, tmp_path):
+    """Bytes of headers are changed at random, with a fixed seed; anything but a volume or a refusal fails the test."""
+    small = Volume(noise.array[:3, :6, :8])
+    rng = np.random.default_rng(11)
+    for suffix in (*SUFFIXES, ".seg.nrrd"):
+        path = tmp_path / f"v{suffix}"
+        if suffix == ".seg.nrrd":
+            write_segmentation_file(Volume((small.array > 9).astype(np.uint8)), [], path)
+        else:
+            write_volume(small, path)
+        whole = path.read_bytes()
+        for _ in range(20):
+            data = bytearray(whole)
+            for at in rng.integers(0, len(data), rng.integers(1, 5)):
+                data[at] = rng.integers(0, 256)
+            path.write_bytes(data)
+            with contextlib.suppress(InputError), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                read_volume(path)
+                read_labels(path)

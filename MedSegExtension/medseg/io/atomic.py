@@ -32,7 +32,14 @@ def atomic_path(final: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     """
     final = Path(os.path.realpath(final))
     folder = final.parent
-    _check_target(final, overwrite)
+    try:
+        _check_target(final, overwrite)
+    except OSError as error:
+        raise InputError(
+            f"cannot be a file name here ({error.strerror})",
+            file=final.name[:80],
+            mend="choose a shorter or plainer name",
+        ) from error
     temporary = folder / f".medseg-{secrets.token_hex(4)}{suffix_of(final)}"
     try:
         _probe(folder, temporary)

@@ -65,6 +65,12 @@ def read_dicom(path: Path, series: str | None = None) -> tuple[np.ndarray, Volum
     frame : a volume of one-byte zeros that carries geometry, name and modality.
     """
     if path.is_file():
+        if is_no_image(path):
+            raise InputError(
+                "is a DICOM file without an image (a directory, report, presentation or segmentation)",
+                file=path,
+                mend="choose an image file, or the folder of the series",
+            )
         header = read_header(path)
         return _assemble(path, [header])
     groups, damaged = _scan(path)

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from .metaimage import check_metaimage
 from .notes import itk_reason
 
 # ITK's C++ warnings go to standard error, where a command line promises one line of ours.
@@ -17,6 +18,7 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 def open_reader(path: Path, image_io: str = "") -> sitk.ImageFileReader:
     """A reader that has read the header of ``path``."""
+    check_metaimage(path)
     reader = sitk.ImageFileReader()
     if image_io:
         reader.SetImageIO(image_io)
@@ -30,7 +32,6 @@ def open_reader(path: Path, image_io: str = "") -> sitk.ImageFileReader:
 
 def read_array(path: Path, reader: sitk.ImageFileReader) -> np.ndarray:
     """Voxels of a reader's file: (..., k, j, i), with a last axis of channels where there are several."""
-    _check_metaimage(path)
     try:
         image = reader.Execute()
     except RuntimeError as error:
@@ -48,6 +49,10 @@ def _refusal(path: Path, error: Exception) -> InputError:
             "is not an image of a format that can be read, or is damaged",
             file=path,
             mend="check what the file really is, or export it as .nii.gz or .nrrd",
+        )
+    if re.search(r"allocate|bad_alloc|out of memory|length_error", text, re.IGNORECASE):
+        return InputError(
+            "does not fit into memory, or its header names a wrong size", file=path, mend="crop or resample it first"
         )
     if "Unknown PixelType" in text:
         return InputError(
@@ -71,56 +76,3 @@ def _refusal(path: Path, error: Exception) -> InputError:
             mend="keep header and voxel file in one folder",
         )
     return InputError(f"cannot be read as an image ({itk_reason(error)})", file=path, mend=mend)
-
-
-def _check_metaimage(path: Path) -> None:
-    """MetaImage's own complaints go to standard error and name no cause: look first whether all voxels are there."""
-    if path.suffix.lower() not in (".mha", ".mhd"):
-        return
-    fields: dict[str, str] = {}
-    with path.open("rb") as stream:
-        for _ in range(200):
-            line = stream.readline(4096)
-            key, equals, value = line.decode("utf-8", "replace").partition("=")
-            if not equals:
-                break
-            fields[key.strip().lower()] = value.strip()
-            if key.strip().lower() == "elementdatafile":
-                break
-        start = stream.tell()
-    data = fields.get("elementdatafile", "")
-    if not data:
-        raise InputError("the MetaImage header names no voxel data", file=path, mend="export it again")
-    if data.upper() == "LOCAL":
-        held = path.stat().st_size - start
-    elif data.upper().startswith("LIST") or "%" in data:
-        return
-    else:
-        raw = path.parent / data
-        if not raw.is_file():
-            raise InputError(
-                f"its voxel file {Path(data).name} is missing",
-                file=path,
-                mend="keep header and voxel file in one folder",
-            )
-        held = raw.stat().st_size
-    needed = _metaimage_bytes(fields)
-    if needed is not None and held < needed:
-        raise InputError(
-            "the file is cut short: it holds fewer voxels than its header says",
-            file=path,
-            mend="copy or export it again",
-        )
-
-
-def _metaimage_bytes(fields: dict[str, str]) -> int | None:
-    sizes = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
-    try:
-        if fields.get("compresseddata", "false").lower() == "true":
-            return int(fields["compresseddatasize"]) if "compresseddatasize" in fields else None
-        voxels = int(np.prod([int(n) for n in fields["dimsize"].split()], dtype=object))
-        kind = fields["elementtype"].upper().removeprefix("MET_").removesuffix("_ARRAY").replace("UCHAR", "CHAR")
-        kind = kind.replace("USHORT", "SHORT").replace("UINT", "INT").replace("ULONG", "LONG")
-        return voxels * sizes[kind] * int(fields.get("elementnumberofchannels", "1"))
-    except (KeyError, ValueError):
-        return None

@@ -244,8 +244,10 @@ def _fill(stream: IO[bytes], array: np.ndarray, offset: int, path: Path) -> None
     except (zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(path) from error
     try:
-        while stream.read(_CHUNK):  # the checksum stands at the end of the compressed data
-            pass
+        # The checksum stands at the end of the compressed data; of a file that goes on and on it is not waited for.
+        for _ in range(16):
+            if not stream.read(_CHUNK):
+                break
     except EOFError as error:
         raise _cut_short(path) from error
     except zlib.error as error:

@@ -106,6 +106,7 @@ def check_exists(path: Path) -> None:
         if not path.exists():
             raise InputError("there is no such file or folder", file=path, mend="check the path")
         if path.is_dir():
+            next(path.iterdir(), None)
             return
         if not path.is_file():
             raise InputError("is neither a file nor a folder", file=path, mend="give an image file")
@@ -115,6 +116,10 @@ def check_exists(path: Path) -> None:
             pass
     except PermissionError as error:
         raise InputError("may not be read", file=path, mend="ask for read permission") from error
+    except OSError as error:
+        raise InputError(
+            f"cannot be opened ({error.strerror})", file=path, mend="check the path and the disk"
+        ) from error
 
 
 #: Voxels (k, j, i) or (k, j, i, channels), geometry and name, and whether the voxel size is the file's own.

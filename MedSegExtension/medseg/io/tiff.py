@@ -40,7 +40,7 @@ class Page:
     samples: int
     bits: int
     is_float: bool
-    reduced: bool
+    subfile: int
     end: int
     description: str
 
@@ -72,7 +72,7 @@ def read_pages(path: Path) -> list[Page]:
                 raise _cut_short(path) from error
             if page.end > length:
                 raise _cut_short(path)
-            if not page.reduced:
+            if page.subfile not in (1, 4):  # a thumbnail or a transparency mask
                 pages.append(page)
     if not pages:
         raise InputError("the TIFF file holds no page", file=path, mend="export it again")
@@ -84,8 +84,11 @@ def read_pages(path: Path) -> list[Page]:
             file=path,
             mend="save a stack of pages of one size",
         )
-    # ITK makes room for pages like the first one.
-    if len({(p.bits, p.samples, p.photometric, p.is_float) for p in pages}) > 1:
+    # ITK makes room for pages like the first one, and counts mixed subfile types otherwise than it reads them.
+    if len({(p.bits, p.samples, p.photometric, p.is_float, p.subfile) for p in pages}) > 1 or pages[0].subfile not in (
+        0,
+        2,
+    ):
         raise InputError(
             "the pages of the TIFF file have different kinds of pixels", file=path, mend="save a stack of one kind"
         )
@@ -162,7 +165,7 @@ def _page(stream: IO[bytes], order: str, big: bool, offset: int, length: int) ->
         samples=numbers(277, (1,))[0],
         bits=max(numbers(258, (1,))),
         is_float=numbers(339, (1,))[0] == 3,
-        reduced=bool(numbers(254, (0,))[0] & 1),
+        subfile=numbers(254, (0,))[0],
         end=end,
         description=raw(270)[2].rstrip(b"\0").decode("utf-8", "replace"),
     )

@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import InputError
+from .inflate import inflated_length
 from .names import suffix_of
 from .nifti import read_header
 from .tiff import read_pages
-
-_CHUNK = 1 << 20
-#: zlib's window bits for "gzip or zlib, by the first bytes".
-_GZIP_OR_ZLIB = 47
 
 
 def is_whole(path: Path, voxel_bytes: int, pages: int) -> bool:
@@ -32,10 +29,10 @@ def is_whole(path: Path, voxel_bytes: int, pages: int) -> bool:
             if suffix == ".nii":
                 return path.stat().st_size >= header.offset + voxel_bytes
             with path.open("rb") as stream:
-                return _inflated_length(stream) >= header.offset + voxel_bytes
+                return inflated_length(stream) >= header.offset + voxel_bytes
         with path.open("rb") as stream:
             _skip_header(stream, suffix)
-            return _inflated_length(stream) >= voxel_bytes
+            return inflated_length(stream) >= voxel_bytes
     except (InputError, OSError, EOFError, zlib.error, ValueError):
         return False
 
@@ -46,16 +43,3 @@ def _skip_header(stream: IO[bytes], suffix: str) -> None:
         if (suffix.endswith(".nrrd") and line in (b"\n", b"\r\n")) or line.startswith(b"ElementDataFile"):
             return
     raise EOFError("no end of the header")
-
-
-def _inflated_length(stream: IO[bytes]) -> int:
-    """Length of the data once decompressed; ``EOFError`` where it ends early, ``zlib.error`` where it is damaged."""
-    inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
-    length = 0
-    while piece := stream.read(_CHUNK):
-        while piece and not inflate.eof:
-            length += len(inflate.decompress(piece, _CHUNK))
-            piece = inflate.unconsumed_tail
-        if inflate.eof:
-            return length
-    raise EOFError("the compressed data ends early")
