@@ -54,9 +54,10 @@ def export(
         print_json(result)
     else:
         parity = result["parity"]
-        output.print(f"{result['file']}: {result['bytes'] / 1e6:.2f} MB; probabilities differ from the trained "
-                     f"network's by {parity['largest_probability_difference']:.1e} at most, on {parity['slices']} slices",
-                     markup=False)
+        output.print(f"{result['file']}: {result['bytes'] / 1e6:.2f} MB", markup=False)
+        difference = parity["largest_probability_difference"]
+        output.print(f"probabilities differ from the trained network's by {difference:.1e} at most, on "
+                     f"{parity['slices']} slices", markup=False)
 
 
 def _check(config: object, as_json: bool) -> None:

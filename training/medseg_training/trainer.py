@@ -62,6 +62,7 @@ class Trainer:
         self.precision = choose_precision(config.precision)
         self.step = 0
         self.elapsed_s = 0.0
+        self.cpu_s = 0.0
         self.best = -math.inf
         self.best_step = 0
         self.without_gain = 0
@@ -85,7 +86,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "step": self.step, "elapsed_s": self.elapsed_s,
+            "step": self.step, "elapsed_s": self.elapsed_s, "cpu_s": self.cpu_s,
             "best": self.best, "best_step": self.best_step, "without_gain": self.without_gain,
             "generator": self.generator.get_state(), "torch_rng": torch.get_rng_state(),
         }
@@ -96,7 +97,7 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.elapsed_s = state["step"], state["elapsed_s"]
+        self.step, self.elapsed_s, self.cpu_s = state["step"], state["elapsed_s"], state.get("cpu_s", 0.0)
         self.best, self.best_step, self.without_gain = state["best"], state["best_step"], state["without_gain"]
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_rng"])
@@ -116,7 +117,7 @@ class Trainer:
         Raises MedSegError where the loss is no number (the last good state stays), Cancelled when asked to stop.
         """
         self.network.train()
-        before, begin = self.elapsed_s, time.monotonic()
+        clock = _Clock(self.elapsed_s, self.cpu_s)
         while self.share < 1:
             steps, losses, busy = 0, 0.0, 0.0
             while True:
@@ -124,7 +125,7 @@ class Trainer:
                 losses += self._step()
                 steps += 1
                 busy += time.monotonic() - start
-                self.elapsed_s = before + time.monotonic() - begin
+                self.elapsed_s, self.cpu_s = clock.read()
                 speed = steps * self.config.sampling.batch_size / busy
                 epoch = math.ceil(self.step / self.config.budget.steps_per_epoch)
                 self.display.update(self.share, f"epoch {epoch}  loss {losses / steps:.3f}  {speed:.1f} slices/s")
@@ -133,7 +134,7 @@ class Trainer:
                     raise Cancelled("stopped by the person")
                 if self.step % self.config.budget.steps_per_epoch == 0 or self.share >= 1:
                     break
-            self._end_epoch(epoch, losses / steps, speed, lambda: before + time.monotonic() - begin)
+            self._end_epoch(epoch, losses / steps, speed, clock)
 
     def _step(self) -> float:
         for group in self.optimiser.param_groups:
@@ -156,14 +157,14 @@ class Trainer:
         self.step += 1
         return value
 
-    def _end_epoch(self, epoch: int, loss: float, speed: float, clock: Callable[[], float]) -> None:
+    def _end_epoch(self, epoch: int, loss: float, speed: float, clock: _Clock) -> None:
         line: dict[str, Any] = {"epoch": epoch, "step": self.step, "loss": loss, "slices_per_s": speed,
                                 "learning_rate": self.optimiser.param_groups[0]["lr"]}
         text = f"epoch {epoch}  {self.elapsed_s / 60:.1f} min  loss {loss:.4f}  {speed:.1f} slices/s"
         if self.validation and (epoch % self.config.validation.every_epochs == 0 or self.share >= 1):
             text += self._validate(line)
-        self.elapsed_s = clock()
-        line["elapsed_s"] = self.elapsed_s
+        self.elapsed_s, self.cpu_s = clock.read()
+        line |= {"elapsed_s": self.elapsed_s, "cpu_s": self.cpu_s}
         save_checkpoint(self.state_dict(), self.run.last)
         self.run.add_metrics(line)
         self.display.line(text)
@@ -183,6 +184,16 @@ class Trainer:
         else:
             self.without_gain += 1
         return "".join(f"  {name} " + " ".join(f"{m:.4f}" for m in each.values()) for name, each in means.items())
+
+
+class _Clock:
+    """Wall and processor time of a run, former sittings counted. On a busy machine they lie far apart."""
+
+    def __init__(self, elapsed_s: float, cpu_s: float) -> None:
+        self._wall, self._cpu = elapsed_s - time.monotonic(), cpu_s - time.process_time()
+
+    def read(self) -> tuple[float, float]:
+        return self._wall + time.monotonic(), self._cpu + time.process_time()
 
 
 def _optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.Optimizer:

@@ -57,12 +57,13 @@ def train(config: Config, run_path: str | Path, *, fresh: bool | None = None, qu
         try:
             with display.training():
                 trainer.train()
-            steps, minutes = trainer.step, trainer.elapsed_s / 60
+            steps, minutes, cpu_minutes = trainer.step, trainer.elapsed_s / 60, trainer.cpu_s / 60
             evaluation = _evaluate(trainer, run, by_part, display)
         except Cancelled:
             display.line(f"stopped after step {trainer.step}; the same command goes on from there (run: {run.path})")
             raise
-    return {"run": str(run.path), "steps": steps, "minutes": minutes, "split_sha256": split.sha256, **evaluation}
+    return {"run": str(run.path), "steps": steps, "minutes": minutes, "cpu_minutes": cpu_minutes,
+            "split_sha256": split.sha256, **evaluation}
 
 
 def load_all(config: Config, display: Display) -> list[LoadedCase]:
