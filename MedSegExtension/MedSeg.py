@@ -164,8 +164,13 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.progressBar.value = 0
             self.ui.statusLabel.text = _("Starting")
             parameters = self._parameterNode
-            self.job = self.logic.start(parameters.inputVolume, parameters.modelPath, parameters.outputSegmentation,
-                                        onProgress=self.onProgress, onFinished=self.onFinished)
+            self.job = self.logic.start(
+                parameters.inputVolume,
+                parameters.modelPath,
+                parameters.outputSegmentation,
+                onProgress=self.onProgress,
+                onFinished=self.onFinished,
+            )
         self.updateButtons()
 
     def onCancelButton(self) -> None:
@@ -217,9 +222,23 @@ class MedSegLogic(ScriptedLoadableModuleLogic):
         """
         return self.start(volumeNode, model, segmentationNode, device=device, **options).wait()
 
-    def start(self, volumeNode, model, segmentationNode=None, device="auto", onProgress=None, onFinished=None, *,
-              card=None, backend=None, threshold=None, batchSize=None, keepProbabilities=False, smoothingFactor=None,
-              show3D=None):
+    def start(
+        self,
+        volumeNode,
+        model,
+        segmentationNode=None,
+        device="auto",
+        onProgress=None,
+        onFinished=None,
+        *,
+        card=None,
+        backend=None,
+        threshold=None,
+        batchSize=None,
+        keepProbabilities=False,
+        smoothingFactor=None,
+        show3D=None,
+    ):
         """Start segmenting and return at once with a job (``cancel()``, ``wait()``, ``state``, ``error``, ``result``).
 
         :param onProgress: called with a ``medseg.Progress`` (``fraction``, ``stage``, ``seconds_left``, ``text``).
@@ -238,9 +257,20 @@ class MedSegLogic(ScriptedLoadableModuleLogic):
         from MedSegLib.workerHost import sharedHost
 
         return SegmentationJob(
-            sharedHost(), volumeNode, model, segmentationNode, device=device, card=card, backend=backend,
-            threshold=threshold, batchSize=batchSize, keepProbabilities=keepProbabilities,
-            smoothingFactor=smoothingFactor, show3D=show3D, onProgress=onProgress, onFinished=onFinished,
+            sharedHost(),
+            volumeNode,
+            model,
+            segmentationNode,
+            device=device,
+            card=card,
+            backend=backend,
+            threshold=threshold,
+            batchSize=batchSize,
+            keepProbabilities=keepProbabilities,
+            smoothingFactor=smoothingFactor,
+            show3D=show3D,
+            onProgress=onProgress,
+            onFinished=onFinished,
         )
 
     def inspect(self, model) -> dict:

@@ -83,10 +83,24 @@ class SegmentationJob:
     Raises InputError at once for what can be seen to be wrong before the run.
     """
 
-    def __init__(self, host: WorkerHost, volumeNodes, model, segmentationNode=None, *, device: str = "auto",
-                 card=None, backend: str | None = None, threshold: float | None = None, batchSize: int | None = None,
-                 keepProbabilities: bool = False, smoothingFactor: float | None = None, show3D: bool | None = None,
-                 onProgress=None, onFinished=None) -> None:
+    def __init__(
+        self,
+        host: WorkerHost,
+        volumeNodes,
+        model,
+        segmentationNode=None,
+        *,
+        device: str = "auto",
+        card=None,
+        backend: str | None = None,
+        threshold: float | None = None,
+        batchSize: int | None = None,
+        keepProbabilities: bool = False,
+        smoothingFactor: float | None = None,
+        show3D: bool | None = None,
+        onProgress=None,
+        onFinished=None,
+    ) -> None:
         nodes, volumes = volumesFromNodes(volumeNodes)
         if not model:
             raise InputError("no model file was given", mend="choose a model file")
@@ -99,11 +113,21 @@ class SegmentationJob:
         self._volumeNode, self._segmentationNode = nodes[0], segmentationNode
         self._smoothingFactor, self._show3D = smoothingFactor, show3D
         self._onProgress, self._onFinished = onProgress, onFinished
-        self._request = host.submit("segment", {
-            "volumes": volumes, "model": str(model), "card": card,
-            "device": device, "backend": backend, "threshold": threshold, "batch_size": batchSize,
-            "keep_probabilities": keepProbabilities,
-        }, self._progressed, self._finished)
+        self._request = host.submit(
+            "segment",
+            {
+                "volumes": volumes,
+                "model": str(model),
+                "card": card,
+                "device": device,
+                "backend": backend,
+                "threshold": threshold,
+                "batch_size": batchSize,
+                "keep_probabilities": keepProbabilities,
+            },
+            self._progressed,
+            self._finished,
+        )
 
     @property
     def finished(self) -> bool:
@@ -149,8 +173,10 @@ class SegmentationJob:
             self.error, self.state = error, "failed"
         except Exception as error:
             logging.exception("MedSeg: writing the segments failed")
-            self.error = MedSegError(f"the segments could not be written ({type(error).__name__}: {error})",
-                                     mend="report it with the application's log")
+            self.error = MedSegError(
+                f"the segments could not be written ({type(error).__name__}: {error})",
+                mend="report it with the application's log",
+            )
             self.state = "failed"
         if self._onFinished is not None:
             self._onFinished(self)
@@ -160,8 +186,11 @@ class SegmentationJob:
             raise Cancelled()
         for node in (self._volumeNode, self._segmentationNode):
             if node is not None and node.GetScene() is None:
-                raise InputError("the volume or the segmentation was removed from the scene during the run",
-                                 mend="run it again with nodes of the scene")
-        segmentationNode, ids = writeSegments(engineResult, self._volumeNode, self._segmentationNode,
-                                              self._smoothingFactor, self._show3D)
+                raise InputError(
+                    "the volume or the segmentation was removed from the scene during the run",
+                    mend="run it again with nodes of the scene",
+                )
+        segmentationNode, ids = writeSegments(
+            engineResult, self._volumeNode, self._segmentationNode, self._smoothingFactor, self._show3D
+        )
         return SegmentationResult(segmentationNode, ids, engineResult)

@@ -29,13 +29,16 @@ def checkSegmentationNode(segmentationNode, volumeNode) -> None:
         raise InputError("the output is not a segmentation node", mend="choose a segmentation, or none for a new one")
     segmentation = segmentationNode.GetSegmentation()
     if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != BINARY:
-        raise InputError("the output segmentation is made of surfaces, not of voxels",
-                         mend="choose another segmentation, or make its binary labelmap the source in Segmentations")
+        raise InputError(
+            "the output segmentation is made of surfaces, not of voxels",
+            mend="choose another segmentation, or make its binary labelmap the source in Segmentations",
+        )
     voxelsToSegmentation(volumeNode, segmentationNode)
 
 
-def writeSegments(result, volumeNode, segmentationNode=None, smoothingFactor: float | None = None,
-                  show3D: bool | None = None):
+def writeSegments(
+    result, volumeNode, segmentationNode=None, smoothingFactor: float | None = None, show3D: bool | None = None
+):
     """Write the segments of ``result`` (a `medseg.pipeline.Result` on the grid of ``volumeNode``) into the scene.
 
     Without a segmentation node, makes one beside the volume: same parent transform, same place in the subject
@@ -80,16 +83,20 @@ def voxelsToSegmentation(volumeNode, segmentationNode) -> vtk.vtkMatrix4x4:
         return matrix
     for transformNode in (source, target):
         if transformNode is not None and not transformNode.IsTransformToWorldLinear():
-            raise InputError("volume and output segmentation lie under different transforms, and one is not linear",
-                             mend="put both under the same transform, or choose no segmentation for a new one")
+            raise InputError(
+                "volume and output segmentation lie under different transforms, and one is not linear",
+                mend="put both under the same transform, or choose no segmentation for a new one",
+            )
     between = vtk.vtkMatrix4x4()
     slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(source, target, between)
     vtk.vtkMatrix4x4.Multiply4x4(between, matrix, matrix)
     axes = slicer.util.arrayFromVTKMatrix(matrix)[:3, :3]
     axes = axes / np.linalg.norm(axes, axis=0)
     if np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3:
-        raise InputError("seen from the output segmentation the volume is sheared",
-                         mend="put both under the same transform, or choose no segmentation for a new one")
+        raise InputError(
+            "seen from the output segmentation the volume is sheared",
+            mend="put both under the same transform, or choose no segmentation for a new one",
+        )
     return matrix
 
 
@@ -166,8 +173,9 @@ def segmentDigest(segmentationNode, segmentId: str) -> str:
     if image.GetNumberOfPoints() == 0 or not resample.CalculateEffectiveExtent(image, extent):
         return "empty"
     first = image.GetExtent()
-    inside = tuple(slice(extent[2 * axis] - first[2 * axis], extent[2 * axis + 1] - first[2 * axis] + 1)
-                   for axis in (2, 1, 0))
+    inside = tuple(
+        slice(extent[2 * axis] - first[2 * axis], extent[2 * axis + 1] - first[2 * axis] + 1) for axis in (2, 1, 0)
+    )
     voxels = np.packbits(imageArray(image)[inside] != 0)
     return hashlib.sha256(repr(tuple(extent)).encode() + voxels.tobytes()).hexdigest()
 

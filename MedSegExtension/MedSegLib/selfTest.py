@@ -28,19 +28,24 @@ CARD = {
     "output": {
         "activation": "none",
         "threshold": 0.5,
-        "labels": [{
-            "value": 1, "name": "bile duct", "color": [10, 200, 30],
-            "terminology": {
-                "category": {"scheme": "SCT", "value": "123037004", "meaning": "Anatomical Structure"},
-                "type": {"scheme": "SCT", "value": "28273000", "meaning": "Bile duct"},
-            },
-        }],
+        "labels": [
+            {
+                "value": 1,
+                "name": "bile duct",
+                "color": [10, 200, 30],
+                "terminology": {
+                    "category": {"scheme": "SCT", "value": "123037004", "meaning": "Anatomical Structure"},
+                    "type": {"scheme": "SCT", "value": "28273000", "meaning": "Bile duct"},
+                },
+            }
+        ],
     },
 }
 
 
 def identityModel() -> bytes:
     """A whole ONNX file with one node, y = Identity(x), shapes (N, 1, H, W); IR version 8, operator set 13."""
+
     def field(number: int, content) -> bytes:
         if isinstance(content, int):
             return bytes((number << 3, content))
@@ -150,8 +155,9 @@ def scenarioInPlace(test, logic) -> None:
         result = logic.segment(node, model, device="cpu")
     segmentId = result.segmentIds["bile duct"]
     segmentationNode = result.segmentationNode
-    np.testing.assert_allclose(segmentPositions(segmentationNode, segmentId), volumePositions(node, array >= 50),
-                               atol=2e-3)
+    np.testing.assert_allclose(
+        segmentPositions(segmentationNode, segmentId), volumePositions(node, array >= 50), atol=2e-3
+    )
     segment = segmentationNode.GetSegmentation().GetSegment(segmentId)
     test.assertEqual(segment.GetName(), "bile duct")
     np.testing.assert_allclose(segment.GetColor(), np.array([10, 200, 30]) / 255)
@@ -189,8 +195,9 @@ def scenarioKeep(test, logic) -> None:
         test.assertNotEqual(third.segmentIds["bile duct"], ours)
         test.assertEqual(segmentation.GetNumberOfSegments(), 3)
         np.testing.assert_array_equal(segmentPositions(segmentationNode, ours), volumePositions(node, corrected))
-        np.testing.assert_array_equal(segmentPositions(segmentationNode, third.segmentIds["bile duct"]),
-                                      volumePositions(node, array >= 50))
+        np.testing.assert_array_equal(
+            segmentPositions(segmentationNode, third.segmentIds["bile duct"]), volumePositions(node, array >= 50)
+        )
         np.testing.assert_array_equal(segmentPositions(segmentationNode, drawnId), volumePositions(node, drawn > 0))
     test.assertEqual(segmentation.GetSourceRepresentationName(), BINARY)
 
@@ -226,8 +233,13 @@ def scenarioCancel(test, logic) -> None:
     node = addVolume(blockArray((200, 64, 64)))
     states = []
     with testModel() as model:
-        job = logic.start(node, model, device="cpu", onProgress=lambda moment: job.cancel(),
-                          onFinished=lambda finished: states.append(finished.state))
+        job = logic.start(
+            node,
+            model,
+            device="cpu",
+            onProgress=lambda moment: job.cancel(),
+            onFinished=lambda finished: states.append(finished.state),
+        )
         with test.assertRaises(Cancelled):
             job.wait()
     test.assertEqual((job.state, states), ("cancelled", ["cancelled"]))

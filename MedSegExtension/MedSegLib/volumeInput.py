@@ -17,8 +17,11 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 REFUSED = (
     ("vtkMRMLLabelMapVolumeNode", "a label map, not an image", "choose the image that it was drawn on"),
     ("vtkMRMLDiffusionTensorVolumeNode", "a diffusion tensor image", "choose a scalar image"),
-    ("vtkMRMLDiffusionWeightedVolumeNode", "a diffusion weighted image with several directions",
-     "extract one volume from it first"),
+    (
+        "vtkMRMLDiffusionWeightedVolumeNode",
+        "a diffusion weighted image with several directions",
+        "extract one volume from it first",
+    ),
     ("vtkMRMLMultiVolumeNode", "a 4D image", "extract one time point from it first"),
     ("vtkMRMLVectorVolumeNode", "a colour or vector image", "convert it with the module Vector to Scalar Volume"),
     ("vtkMRMLTensorVolumeNode", "a tensor image", "choose a scalar image"),
@@ -53,8 +56,10 @@ def volumeFromNode(node) -> Volume:
         raise InputError("the volume's geometry is broken (a voxel has no size)", mend="correct its spacing in Volumes")
     direction = axes / spacing
     if np.abs(direction.T @ direction - np.eye(3)).max() > DIRECTION_TOLERANCE:
-        raise InputError("the volume's axes are not perpendicular (a sheared image or transform)",
-                         mend="resample the volume onto a regular grid, for example with Resample Scalar Volume")
+        raise InputError(
+            "the volume's axes are not perpendicular (a sheared image or transform)",
+            mend="resample the volume onto a regular grid, for example with Resample Scalar Volume",
+        )
     return Volume(slicer.util.arrayFromVolume(node), tuple(spacing), tuple(ijkToWorld[:3, 3]), direction, name="volume")
 
 
@@ -63,20 +68,28 @@ def checkVolumeNode(node) -> None:
     if node is None:
         raise InputError("no input volume was given", mend="choose a volume")
     if not hasattr(node, "IsA"):
-        raise InputError(f"a volume node is needed, not {type(node).__name__}",
-                         mend="pass a node, for example slicer.util.getNode('name')")
+        raise InputError(
+            f"a volume node is needed, not {type(node).__name__}",
+            mend="pass a node, for example slicer.util.getNode('name')",
+        )
     for className, what, mend in REFUSED:
         if node.IsA(className):
             raise InputError(f"the input is {what}", mend=mend)
     if not node.IsA("vtkMRMLScalarVolumeNode"):
         raise InputError(f"the input is a {node.GetClassName()}, not a volume", mend="choose a scalar volume")
     image = node.GetImageData()
-    if image is None or image.GetPointData() is None or image.GetPointData().GetScalars() is None \
-            or image.GetNumberOfPoints() == 0:
+    if (
+        image is None
+        or image.GetPointData() is None
+        or image.GetPointData().GetScalars() is None
+        or image.GetNumberOfPoints() == 0
+    ):
         raise InputError("the volume node holds no image", mend="load the image again, or choose another volume")
     if image.GetNumberOfScalarComponents() != 1:
-        raise InputError(f"the volume has {image.GetNumberOfScalarComponents()} numbers in each voxel",
-                         mend="convert it with the module Vector to Scalar Volume")
+        raise InputError(
+            f"the volume has {image.GetNumberOfScalarComponents()} numbers in each voxel",
+            mend="convert it with the module Vector to Scalar Volume",
+        )
 
 
 def worldMatrix(node) -> np.ndarray:
@@ -87,8 +100,9 @@ def worldMatrix(node) -> np.ndarray:
     transformNode = node.GetParentTransformNode()
     if transformNode is not None:
         if not transformNode.IsTransformToWorldLinear():
-            raise InputError("the volume lies under a transform that is not linear",
-                             mend="harden the transform on the volume first")
+            raise InputError(
+                "the volume lies under a transform that is not linear", mend="harden the transform on the volume first"
+            )
         toWorld = vtk.vtkMatrix4x4()
         transformNode.GetMatrixTransformToWorld(toWorld)
         matrix = slicer.util.arrayFromVTKMatrix(toWorld) @ matrix

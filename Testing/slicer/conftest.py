@@ -55,8 +55,11 @@ class Application:
         colours.AddDefaultColorNodes()
         self.module_logics = {}
         # Without the segmentations logic no representation and no conversion is registered.
-        kinds = {"segmentations": slicer.vtkSlicerSegmentationsModuleLogic, "volumes": slicer.vtkSlicerVolumesLogic,
-                 "sequences": slicer.vtkSlicerSequencesLogic}
+        kinds = {
+            "segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
+            "volumes": slicer.vtkSlicerVolumesLogic,
+            "sequences": slicer.vtkSlicerSequencesLogic,
+        }
         for name, kind in kinds.items():
             logic = kind()
             logic.SetMRMLApplicationLogic(self.logic)
@@ -87,12 +90,19 @@ class Application:
 def application():
     instance = Application()
     slicer.mrmlScene = instance.scene
-    slicer.modules = types.SimpleNamespace(**{
-        name: types.SimpleNamespace(logic=lambda logic=logic: logic) for name, logic in instance.module_logics.items()})
-    _module("ScriptedLoadableModule", ScriptedLoadableModule=ScriptedLoadableModule,
-            ScriptedLoadableModuleWidget=ScriptedLoadableModuleWidget,
-            ScriptedLoadableModuleLogic=ScriptedLoadableModuleLogic,
-            ScriptedLoadableModuleTest=ScriptedLoadableModuleTest)
+    slicer.modules = types.SimpleNamespace(
+        **{
+            name: types.SimpleNamespace(logic=lambda logic=logic: logic)
+            for name, logic in instance.module_logics.items()
+        }
+    )
+    _module(
+        "ScriptedLoadableModule",
+        ScriptedLoadableModule=ScriptedLoadableModule,
+        ScriptedLoadableModuleWidget=ScriptedLoadableModuleWidget,
+        ScriptedLoadableModuleLogic=ScriptedLoadableModuleLogic,
+        ScriptedLoadableModuleTest=ScriptedLoadableModuleTest,
+    )
     _module("i18n", tr=lambda text: text, translate=lambda context, text: text)
     _module("parameterNodeWrapper", parameterNodeWrapper=lambda cls: cls)
     if str(EXTENSION) not in sys.path:

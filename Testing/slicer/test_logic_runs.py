@@ -33,9 +33,12 @@ def shifting_model(tmp_path_factory):
     weights[0, 0, 0, 1] = 1
     helper = onnx.helper
     graph = helper.make_graph(
-        [helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[5, 5], pads=[2] * 4)], "shift",
+        [helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[5, 5], pads=[2] * 4)],
+        "shift",
         [helper.make_tensor_value_info("x", 1, ["n", 1, "h", "w"])],
-        [helper.make_tensor_value_info("y", 1, ["n", 1, "h", "w"])], [onnx.numpy_helper.from_array(weights, "w")])
+        [helper.make_tensor_value_info("y", 1, ["n", 1, "h", "w"])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
     path = tmp_path_factory.mktemp("Žluč model") / "shift.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     card = {**selfTest.CARD, "plane": "coronal", "orientation": "ILP"}
@@ -94,7 +97,9 @@ def test_a_parent_transform_turns_the_patient_for_the_network_too(tools, logic, 
     one, two = (logic.segment(n, shifting_model, device="cpu") for n in (node, plain))
     np.testing.assert_allclose(
         tools.selfTest.segmentPositions(one.segmentationNode, one.segmentIds["bile duct"]),
-        tools.selfTest.segmentPositions(two.segmentationNode, two.segmentIds["bile duct"]), atol=2e-3)
+        tools.selfTest.segmentPositions(two.segmentationNode, two.segmentIds["bile duct"]),
+        atol=2e-3,
+    )
     assert one.segmentationNode.GetParentTransformNode() is node.GetParentTransformNode()
 
 
@@ -126,8 +131,12 @@ def test_a_killed_worker_fails_the_job_and_the_next_run_works(tools, logic):
 
     node = tools.selfTest.addVolume(tools.selfTest.blockArray((300, 64, 64)))
     with tools.selfTest.testModel() as model:
-        job = logic.start(node, model, device="cpu",
-                          onProgress=lambda moment: os.kill(tools.host.sharedHost().client.pid, signal.SIGKILL))
+        job = logic.start(
+            node,
+            model,
+            device="cpu",
+            onProgress=lambda moment: os.kill(tools.host.sharedHost().client.pid, signal.SIGKILL),
+        )
         with pytest.raises(WorkerDied, match="memory"):
             job.wait()
         assert job.state == "failed"
@@ -161,6 +170,35 @@ def test_a_volume_that_does_not_fit_the_model_is_refused_by_the_engine(tools, lo
     nodes = [tools.selfTest.addVolume(tools.selfTest.blockArray()) for _ in range(2)]
     with tools.selfTest.testModel() as model, pytest.raises(InputError, match="volume"):
         logic.segment(nodes, model, device="cpu")
+
+
+def test_several_input_volumes(tools, logic, tmp_path):
+    from medseg.errors import InputError
+
+    weights = np.float32([-1, 1]).reshape(1, 2, 1, 1)
+    helper = onnx.helper
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[1, 1])],
+        "difference",
+        [helper.make_tensor_value_info("x", 1, ["n", 2, "h", "w"])],
+        [helper.make_tensor_value_info("y", 1, ["n", 1, "h", "w"])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "two.onnx"
+    )
+    card = {**tools.selfTest.CARD, "input": {**tools.selfTest.CARD["input"], "volumes": ["before", "after"]}}
+    rng = np.random.default_rng(2)
+    before, after = (rng.integers(0, 100, (4, 6, 8)).astype(np.int16) for _ in range(2))
+    matrix = tools.selfTest.obliqueFlipped()
+    nodes = [tools.selfTest.addVolume(array, matrix) for array in (before, after)]
+    result = logic.segment(nodes, tmp_path / "two.onnx", card=card, device="cpu")
+    expected = after - before
+    clear = expected != 50  # at the threshold the division by 100 decides
+    np.testing.assert_array_equal(result.labels.array[clear], (expected > 50)[clear])
+    nodes[1].SetSpacing(2, 2, 2)
+    with pytest.raises(InputError, match="grid"):
+        logic.segment(nodes, tmp_path / "two.onnx", card=card, device="cpu")
 
 
 def test_the_threshold_may_be_chosen(tools, logic):
@@ -213,7 +251,8 @@ def test_what_a_package_needs_is_said_with_how_to_get_it(tools, scene, monkeypat
         "for name in ('torch', 'onnxruntime', 'openvino'):\n"
         "    sys.modules[name] = None\n"
         "from medseg.worker.__main__ import main\n"
-        "sys.exit(main())\n")
+        "sys.exit(main())\n"
+    )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     host = WorkerHost(WorkerClient(module="worker_without_backends"))
     node = tools.selfTest.addVolume(tools.selfTest.blockArray())
@@ -243,8 +282,10 @@ def test_requirements_are_read_and_compared(tools):
     assert names == ["onnxruntime", "fastjsonschema"]
     assert all("==" not in line and ">=" in line for line in requirements())
     assert missingRequirements() == []
-    assert missingRequirements(["numpy>=1", "numpy>=999", "surely-absent-package"]) == ["numpy>=999",
-                                                                                        "surely-absent-package"]
+    assert missingRequirements(["numpy>=1", "numpy>=999", "surely-absent-package"]) == [
+        "numpy>=999",
+        "surely-absent-package",
+    ]
 
 
 def test_inside_slicer_the_worker_gets_pythonslicer_and_the_startup_environment(tools, monkeypatch, tmp_path):

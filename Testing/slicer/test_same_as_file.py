@@ -16,8 +16,12 @@ SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 def card(size: dict) -> dict:
     from MedSegLib import selfTest
 
-    return {**selfTest.CARD, "plane": "axial", "orientation": "PLS", "input": {
-        "size": size, "normalisation": {"kind": "minmax", "scope": "slice"}}}
+    return {
+        **selfTest.CARD,
+        "plane": "axial",
+        "orientation": "PLS",
+        "input": {"size": size, "normalisation": {"kind": "minmax", "scope": "slice"}},
+    }
 
 
 def load(scene, path: Path):
@@ -36,10 +40,12 @@ def compare(scene, logic, path: Path, size: dict, tmp_path: Path) -> np.ndarray:
 
     model = tmp_path / "bare.onnx"
     model.write_bytes(selfTest.identityModel())
-    expected = medseg.segment(medseg.read_volume(path), medseg.open_model(model, card=card(size), device="cpu"),
-                              keep_probabilities=True)
-    result = logic.segment(load(scene, path), model, card=card(size), device="cpu", keepProbabilities=True,
-                           show3D=False)
+    expected = medseg.segment(
+        medseg.read_volume(path), medseg.open_model(model, card=card(size), device="cpu"), keep_probabilities=True
+    )
+    result = logic.segment(
+        load(scene, path), model, card=card(size), device="cpu", keepProbabilities=True, show3D=False
+    )
     # Slicer stores an image with left-handed axes with its slices in the other order.
     back = np.s_[::-1] if np.linalg.det(expected.labels.direction) < 0 else np.s_[:]
     np.testing.assert_array_equal(result.labels.array[back], expected.labels.array)
@@ -48,9 +54,15 @@ def compare(scene, logic, path: Path, size: dict, tmp_path: Path) -> np.ndarray:
     return result.labels.array
 
 
-@pytest.mark.parametrize("size", [
-    {"mode": "native"}, {"mode": "resample", "spacing_mm": [1.3, 1.3]}, {"mode": "resize", "height": 32, "width": 48},
-], ids=["native", "resample", "resize"])
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"mode": "native"},
+        {"mode": "resample", "spacing_mm": [1.3, 1.3]},
+        {"mode": "resize", "height": 32, "width": 48},
+    ],
+    ids=["native", "resample", "resize"],
+)
 @pytest.mark.parametrize(("suffix", "right_handed"), [(".nii.gz", True), (".nii.gz", False), (".nrrd", False)])
 def test_an_oblique_file(scene, logic, tmp_path, size, suffix, right_handed):
     from MedSegLib import selfTest

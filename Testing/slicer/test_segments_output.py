@@ -12,8 +12,10 @@ from medseg.io import SegmentInfo
 from medseg.pipeline import Result
 from medseg.volume import Volume
 
-TERMINOLOGY = ("Segmentation category and type - DICOM master list~SCT^123037004^Anatomical Structure"
-               "~SCT^28273000^Bile duct~^^~^^~^^~^^")
+TERMINOLOGY = (
+    "Segmentation category and type - DICOM master list~SCT^123037004^Anatomical Structure"
+    "~SCT^28273000^Bile duct~^^~^^~^^~^^"
+)
 
 
 @pytest.fixture
@@ -34,18 +36,34 @@ def labels_array(shape=(10, 12, 14)) -> np.ndarray:
 
 
 def result_of(labels: np.ndarray, model: str = "two boxes", values=(1, 2), names=("duct", "gallbladder")) -> Result:
-    card = ModelCard.from_dict({
-        "schema_version": 1, "name": model, "version": "1.2", "plane": "acquisition", "orientation": None,
-        "input": {"size": {"mode": "native"}, "normalisation": {"kind": "none"}},
-        "output": {"activation": "sigmoid",
-                   "labels": [{"value": v, "name": n} for v, n in zip(values, names, strict=True)]},
-    })
+    card = ModelCard.from_dict(
+        {
+            "schema_version": 1,
+            "name": model,
+            "version": "1.2",
+            "plane": "acquisition",
+            "orientation": None,
+            "input": {"size": {"mode": "native"}, "normalisation": {"kind": "none"}},
+            "output": {
+                "activation": "sigmoid",
+                "labels": [{"value": v, "name": n} for v, n in zip(values, names, strict=True)],
+            },
+        }
+    )
     return Result(
-        labels=Volume(labels), segments=tuple(
-            SegmentInfo(v, n, (0.1 * v % 1, 0.5, 0.25), TERMINOLOGY) for v, n in zip(values, names, strict=True)),
-        probabilities=None, voxel_counts={v: int((labels == v).sum()) for v in values},
-        highest_probability=dict.fromkeys(values, 0.4), timings={}, warnings=[], backend="none", device="cpu",
-        card=card)
+        labels=Volume(labels),
+        segments=tuple(
+            SegmentInfo(v, n, (0.1 * v % 1, 0.5, 0.25), TERMINOLOGY) for v, n in zip(values, names, strict=True)
+        ),
+        probabilities=None,
+        voxel_counts={v: int((labels == v).sum()) for v in values},
+        highest_probability=dict.fromkeys(values, 0.4),
+        timings={},
+        warnings=[],
+        backend="none",
+        device="cpu",
+        card=card,
+    )
 
 
 def tag(tools, segment, name: str) -> str:
@@ -65,16 +83,20 @@ def test_every_axis_order_and_flip_lands_where_the_volume_is(tools):
             volumeNode = tools.selfTest.addVolume(labels.astype(np.int16), matrix)
             node, ids = tools.output.writeSegments(result_of(labels), volumeNode, show3D=False)
             for value, name in ((1, "duct"), (2, "gallbladder")):
-                np.testing.assert_allclose(tools.selfTest.segmentPositions(node, ids[name]),
-                                           tools.selfTest.volumePositions(volumeNode, labels == value), atol=2e-3)
+                np.testing.assert_allclose(
+                    tools.selfTest.segmentPositions(node, ids[name]),
+                    tools.selfTest.volumePositions(volumeNode, labels == value),
+                    atol=2e-3,
+                )
 
 
 def test_surfaces_enclose_their_voxels_in_the_world(tools):
     from vtk.util.numpy_support import vtk_to_numpy
 
     labels = labels_array()
-    volumeNode = tools.selfTest.addVolume(labels.astype(np.int16), tools.selfTest.obliqueFlipped(),
-                                          tools.selfTest.moved())
+    volumeNode = tools.selfTest.addVolume(
+        labels.astype(np.int16), tools.selfTest.obliqueFlipped(), tools.selfTest.moved()
+    )
     node, ids = tools.output.writeSegments(result_of(labels), volumeNode, smoothingFactor=0.0)
     spacing = np.array([0.9, 1.1, 4.0])
     for value, name in ((1, "duct"), (2, "gallbladder")):
@@ -139,8 +161,9 @@ def test_smoothing_is_adjustable(tools):
 
 def test_a_given_segmentation_under_another_transform_coincides_in_the_world(tools):
     labels = labels_array()
-    volumeNode = tools.selfTest.addVolume(labels.astype(np.int16), tools.selfTest.obliqueFlipped(),
-                                          tools.selfTest.moved())
+    volumeNode = tools.selfTest.addVolume(
+        labels.astype(np.int16), tools.selfTest.obliqueFlipped(), tools.selfTest.moved()
+    )
     node = tools.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     other = tools.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     shift = np.eye(4)
@@ -149,8 +172,11 @@ def test_a_given_segmentation_under_another_transform_coincides_in_the_world(too
     node.SetAndObserveTransformNodeID(other.GetID())
     _, ids = tools.output.writeSegments(result_of(labels), volumeNode, node)
     assert node.GetParentTransformNode() is other
-    np.testing.assert_allclose(tools.selfTest.segmentPositions(node, ids["duct"]),
-                               tools.selfTest.volumePositions(volumeNode, labels == 1), atol=2e-3)
+    np.testing.assert_allclose(
+        tools.selfTest.segmentPositions(node, ids["duct"]),
+        tools.selfTest.volumePositions(volumeNode, labels == 1),
+        atol=2e-3,
+    )
 
 
 def test_segments_of_a_person_keep_voxels_surface_and_tags(tools):
@@ -175,8 +201,9 @@ def test_segments_of_a_person_keep_voxels_surface_and_tags(tools):
     tools.output.writeSegments(result_of(labels[::-1].copy()), volumeNode, node)
     assert segmentation.GetNumberOfSegments() == 4
     for name, mask in drawn.items():
-        np.testing.assert_array_equal(tools.selfTest.segmentPositions(node, name),
-                                      tools.selfTest.volumePositions(volumeNode, mask > 0))
+        np.testing.assert_array_equal(
+            tools.selfTest.segmentPositions(node, name), tools.selfTest.volumePositions(volumeNode, mask > 0)
+        )
         assert points(name) == before[name]
         assert not segmentation.GetSegment(name).HasTag(tools.output.MODEL_TAG)
 
@@ -187,8 +214,9 @@ def test_another_models_segments_stay(tools):
     node, first = tools.output.writeSegments(result_of(labels, "model A"), volumeNode)
     _, second = tools.output.writeSegments(result_of(labels[:, ::-1].copy(), "model B"), volumeNode, node)
     assert not set(first.values()) & set(second.values())
-    np.testing.assert_array_equal(tools.selfTest.segmentPositions(node, first["duct"]),
-                                  tools.selfTest.volumePositions(volumeNode, labels == 1))
+    np.testing.assert_array_equal(
+        tools.selfTest.segmentPositions(node, first["duct"]), tools.selfTest.volumePositions(volumeNode, labels == 1)
+    )
 
 
 def test_a_renewed_segment_keeps_id_place_and_what_a_person_called_it(tools):
@@ -218,8 +246,9 @@ def test_a_renewed_segment_may_become_empty_and_come_back(tools):
     assert tools.output.segmentDigest(node, ids["duct"]) == "empty"
     _, back = tools.output.writeSegments(result_of(labels), volumeNode, node)
     assert back == ids
-    np.testing.assert_array_equal(tools.selfTest.segmentPositions(node, ids["duct"]),
-                                  tools.selfTest.volumePositions(volumeNode, labels == 1))
+    np.testing.assert_array_equal(
+        tools.selfTest.segmentPositions(node, ids["duct"]), tools.selfTest.volumePositions(volumeNode, labels == 1)
+    )
     surface = node.GetSegmentation().GetSegment(ids["duct"]).GetRepresentation("Closed surface")
     assert surface.GetNumberOfPoints() > 20
 
@@ -228,8 +257,10 @@ def test_values_above_255(tools):
     labels = (labels_array().astype(np.uint16)) * 300
     volumeNode = tools.selfTest.addVolume(labels.astype(np.int16))
     node, ids = tools.output.writeSegments(result_of(labels, values=(300, 600)), volumeNode)
-    np.testing.assert_array_equal(tools.selfTest.segmentPositions(node, ids["gallbladder"]),
-                                  tools.selfTest.volumePositions(volumeNode, labels == 600))
+    np.testing.assert_array_equal(
+        tools.selfTest.segmentPositions(node, ids["gallbladder"]),
+        tools.selfTest.volumePositions(volumeNode, labels == 600),
+    )
 
 
 def test_a_segmentation_made_of_surfaces_is_refused(tools):
@@ -258,8 +289,11 @@ def test_the_scene_saves_and_comes_back(tools, tmp_path):
     reader = back.CreateDefaultStorageNode()
     reader.SetFileName(str(tmp_path / "ducts.seg.nrrd"))
     assert reader.ReadData(back)
-    np.testing.assert_allclose(tools.selfTest.segmentPositions(back, ids["gallbladder"]),
-                               tools.selfTest.volumePositions(volumeNode, labels == 2), atol=2e-3)
+    np.testing.assert_allclose(
+        tools.selfTest.segmentPositions(back, ids["gallbladder"]),
+        tools.selfTest.volumePositions(volumeNode, labels == 2),
+        atol=2e-3,
+    )
     segment = back.GetSegmentation().GetSegment(ids["gallbladder"])
     assert tag(tools, segment, tools.output.MODEL_TAG) == "two boxes"
     # What comes back from a file is still known as ours, and as unchanged.

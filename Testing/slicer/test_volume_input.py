@@ -43,8 +43,9 @@ def test_the_geometry_is_the_nodes_in_lps(tools):
 
 
 def test_a_parent_transform_becomes_geometry(tools):
-    node = tools.selfTest.addVolume(tools.selfTest.blockArray(), tools.selfTest.obliqueFlipped(),
-                                    tools.selfTest.moved())
+    node = tools.selfTest.addVolume(
+        tools.selfTest.blockArray(), tools.selfTest.obliqueFlipped(), tools.selfTest.moved()
+    )
     expected = np.diag([-1, -1, 1, 1]) @ tools.selfTest.moved() @ tools.selfTest.obliqueFlipped()
     np.testing.assert_allclose(tools.input.volumeFromNode(node).ijk_to_lps, expected, atol=1e-9)
 
@@ -67,12 +68,19 @@ def test_the_nodes_name_does_not_leave_the_scene(tools):
     assert (volume.name, volume.source) == ("volume", None)
 
 
-@pytest.mark.parametrize(("kind", "said"), [
-    ("vtkMRMLVectorVolumeNode", "colour or vector"), ("vtkMRMLDiffusionTensorVolumeNode", "diffusion tensor"),
-    ("vtkMRMLDiffusionWeightedVolumeNode", "diffusion weighted"), ("vtkMRMLLabelMapVolumeNode", "label map"),
-    ("vtkMRMLSequenceNode", "sequence of images"), ("vtkMRMLSequenceBrowserNode", "sequence browser"),
-    ("vtkMRMLModelNode", "vtkMRMLModelNode, not a volume"), ("vtkMRMLSegmentationNode", "not a volume"),
-])
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("vtkMRMLVectorVolumeNode", "colour or vector"),
+        ("vtkMRMLDiffusionTensorVolumeNode", "diffusion tensor"),
+        ("vtkMRMLDiffusionWeightedVolumeNode", "diffusion weighted"),
+        ("vtkMRMLLabelMapVolumeNode", "label map"),
+        ("vtkMRMLSequenceNode", "sequence of images"),
+        ("vtkMRMLSequenceBrowserNode", "sequence browser"),
+        ("vtkMRMLModelNode", "vtkMRMLModelNode, not a volume"),
+        ("vtkMRMLSegmentationNode", "not a volume"),
+    ],
+)
 def test_other_nodes_are_refused(tools, kind, said):
     from medseg.errors import InputError
 

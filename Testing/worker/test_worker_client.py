@@ -38,11 +38,18 @@ def alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("array", [
-    np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.arange(24, dtype=">f4").reshape(2, 3, 4),
-    np.asfortranarray(np.random.default_rng(1).random((3, 4, 5))), np.ones((2, 2), bool), np.zeros((0, 3), np.uint8),
-    np.arange(60).reshape(3, 4, 5)[::2, ::-1, 1:],
-], ids=["int16", "big-endian", "fortran", "bool", "empty", "strided"])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24, dtype=np.int16).reshape(2, 3, 4),
+        np.arange(24, dtype=">f4").reshape(2, 3, 4),
+        np.asfortranarray(np.random.default_rng(1).random((3, 4, 5))),
+        np.ones((2, 2), bool),
+        np.zeros((0, 3), np.uint8),
+        np.arange(60).reshape(3, 4, 5)[::2, ::-1, 1:],
+    ],
+    ids=["int16", "big-endian", "fortran", "bool", "empty", "strided"],
+)
 def test_arrays_arrive_as_they_were_sent(odd, array):
     result = odd.wait(odd.submit("echo", {"array": array}))
     np.testing.assert_array_equal(result["array"], array)
@@ -52,8 +59,15 @@ def test_arrays_arrive_as_they_were_sent(odd, array):
 
 def test_a_volume_keeps_its_geometry_and_loses_its_name(odd, tmp_path):
     direction = np.array([[0.0, -1, 0], [0, 0, 1], [-1, 0, 0]])
-    volume = Volume(np.ones((2, 3, 4), np.float32), (0.5, 1.5, 4.0), (1.0, -2.0, 3.0), direction, name="Doe^Jane",
-                    source=tmp_path / "doe.nii", modality="MR")
+    volume = Volume(
+        np.ones((2, 3, 4), np.float32),
+        (0.5, 1.5, 4.0),
+        (1.0, -2.0, 3.0),
+        direction,
+        name="Doe^Jane",
+        source=tmp_path / "doe.nii",
+        modality="MR",
+    )
     back = odd.wait(odd.submit("echo", {"volumes": [volume]}))["volumes"][0]
     assert back.same_grid(volume) and back.modality == "MR"
     assert (back.name, back.source) == ("volume", None)
@@ -96,8 +110,11 @@ def test_progress_is_thinned_but_its_end_arrives(odd):
 def test_an_error_keeps_its_kind_and_parts(odd):
     with pytest.raises(InputError) as caught:
         odd.wait(odd.submit("refuse"))
-    assert (caught.value.what, caught.value.file, caught.value.mend) == ("the card has a wrong field", "model.onnx",
-                                                                         "correct it")
+    assert (caught.value.what, caught.value.file, caught.value.mend) == (
+        "the card has a wrong field",
+        "model.onnx",
+        "correct it",
+    )
 
 
 def test_a_failure_of_our_own_is_told_and_the_worker_lives_on(odd):
@@ -182,9 +199,14 @@ def test_a_crash_names_its_signal_and_keeps_the_stack(odd):
     assert "Segmentation fault" in caught.value.log and "signal_self" in caught.value.log
 
 
-@pytest.mark.parametrize(("status", "said"), [
-    (137, "killed, most likely because memory"), (134, r"crashed \(SIGABRT\)"), (5, "exit status 5: the last words"),
-])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (137, "killed, most likely because memory"),
+        (134, r"crashed \(SIGABRT\)"),
+        (5, "exit status 5: the last words"),
+    ],
+)
 def test_exit_statuses_are_explained(odd, status, said):
     with pytest.raises(WorkerDied, match=said) as caught:
         odd.wait(odd.submit("leave", {"status": status}))
@@ -207,8 +229,12 @@ def test_a_python_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_worker_that_never_greets_is_given_up():
-    with WorkerClient([sys.executable, "-c", "import threading; threading.Event().wait(120)"],
-                      start_timeout_s=0.3) as client, pytest.raises(WorkerDied, match=r"did not answer within 0\.3 s"):
+    with (
+        WorkerClient(
+            [sys.executable, "-c", "import threading; threading.Event().wait(120)"], start_timeout_s=0.3
+        ) as client,
+        pytest.raises(WorkerDied, match=r"did not answer within 0\.3 s"),
+    ):
         client.wait(client.submit("probe"))
 
 
@@ -272,8 +298,13 @@ def test_close_finishes_what_is_left(odd):
 @posix
 def test_no_worker_outlives_a_parent_that_crashes(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ENGINE_FOLDER), str(PROGRAMS)))}
-    parent = subprocess.run([sys.executable, str(PROGRAMS / "parent_that_dies.py")], env=environment, text=True,
-                            stdout=subprocess.PIPE, timeout=60)
+    parent = subprocess.run(
+        [sys.executable, str(PROGRAMS / "parent_that_dies.py")],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        timeout=60,
+    )
     pid, folder = parent.stdout.split(maxsplit=1)
     end = time.monotonic() + 10
     while alive(int(pid)) and time.monotonic() < end:

@@ -14,10 +14,16 @@ from medseg.worker.process import ENGINE_FOLDER
 
 def leave_behind(root) -> str:
     """A folder whose owner died without cleaning up."""
-    code = (f"import os\nfrom medseg.worker.private import PrivateFolder\nfolder = PrivateFolder({str(root)!r})\n"
-            "(folder.path / 'image.array').write_bytes(b'secret')\nprint(folder.path, flush=True)\nos._exit(1)")
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ENGINE_FOLDER)}, text=True,
-                          stdout=subprocess.PIPE)
+    code = (
+        f"import os\nfrom medseg.worker.private import PrivateFolder\nfolder = PrivateFolder({str(root)!r})\n"
+        "(folder.path / 'image.array').write_bytes(b'secret')\nprint(folder.path, flush=True)\nos._exit(1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ENGINE_FOLDER)},
+        text=True,
+        stdout=subprocess.PIPE,
+    )
     return done.stdout.strip()
 
 
@@ -31,10 +37,16 @@ def test_the_next_start_sweeps_what_a_dead_process_left(tmp_path):
 
 
 def test_a_living_owner_keeps_its_folder(tmp_path):
-    code = (f"import sys\nfrom medseg.worker.private import PrivateFolder\nfolder = PrivateFolder({str(tmp_path)!r})\n"
-            "print('made', flush=True)\nsys.stdin.read()")
-    with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ENGINE_FOLDER)},
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+    code = (
+        f"import sys\nfrom medseg.worker.private import PrivateFolder\nfolder = PrivateFolder({str(tmp_path)!r})\n"
+        "print('made', flush=True)\nsys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ENGINE_FOLDER)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as owner:
         owner.stdout.readline()
         assert sweep(tmp_path) == []
         owner.stdin.close()

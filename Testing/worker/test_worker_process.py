@@ -18,9 +18,14 @@ def worker(tmp_path):
     (tmp_path / "faulthandler.py").write_text("raise SystemExit(3)")
     folder = tmp_path / "folder"
     folder.mkdir()
-    process = subprocess.Popen([sys.executable, "-P", "-m", "medseg.worker", "--folder", str(folder)],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path,
-                               env={**os.environ, "PYTHONPATH": str(ENGINE_FOLDER)})
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "medseg.worker", "--folder", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ENGINE_FOLDER)},
+    )
     process.folder = folder
     yield process
     process.kill()
@@ -67,10 +72,17 @@ def test_shutdown_ends_the_worker(worker):
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path):
-    code = ("import sys, medseg.worker.server, medseg.worker.operations, medseg.client\n"
-            "print([n for n in ('torch', 'onnxruntime', 'openvino', 'SimpleITK', 'skimage') if n in sys.modules])")
-    done = subprocess.run([sys.executable, "-P", "-c", code], env={**os.environ, "PYTHONPATH": str(ENGINE_FOLDER)},
-                          capture_output=True, text=True, check=True)
+    code = (
+        "import sys, medseg.worker.server, medseg.worker.operations, medseg.client\n"
+        "print([n for n in ('torch', 'onnxruntime', 'openvino', 'SimpleITK', 'skimage') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ENGINE_FOLDER)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -18,14 +18,16 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 CARD = {
-    "schema_version": 1, "name": "three ranges", "plane": "axial", "orientation": "PLS",
+    "schema_version": 1,
+    "name": "three ranges",
+    "plane": "axial",
+    "orientation": "PLS",
     "input": {"size": {"mode": "native"}, "normalisation": {"kind": "divide", "divisor": 100}},
     "output": {"activation": "softmax", "labels": [{"value": 1, "name": "middle"}, {"value": 300, "name": "high"}]},
 }
 
 
-def write_model(path, weights=(0.0, 10.0, 30.0), biases=(0.0, -3.0, -17.0), repeats: int = 1,
-                unused_bytes: int = 0):
+def write_model(path, weights=(0.0, 10.0, 30.0), biases=(0.0, -3.0, -17.0), repeats: int = 1, unused_bytes: int = 0):
     """A softmax over straight lines of the intensity x / 100: class 1 between 0.3 and 0.7, class 2 above."""
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
     nodes, name = [], "x"
@@ -36,11 +38,17 @@ def write_model(path, weights=(0.0, 10.0, 30.0), biases=(0.0, -3.0, -17.0), repe
     identity = np.zeros((1, 1, 31, 31), np.float32)
     identity[0, 0, 15, 15] = 1
     graph = helper.make_graph(
-        nodes, "ranges", [helper.make_tensor_value_info("x", 1, ["n", 1, "h", "w"])],
+        nodes,
+        "ranges",
+        [helper.make_tensor_value_info("x", 1, ["n", 1, "h", "w"])],
         [helper.make_tensor_value_info("y", 1, ["n", 3, "h", "w"])],
-        [numpy_helper.from_array(np.float32(weights).reshape(3, 1, 1, 1), "w"),
-         numpy_helper.from_array(np.float32(biases), "b"), numpy_helper.from_array(identity, "identity"),
-         numpy_helper.from_array(np.zeros(unused_bytes // 4, np.float32), "unused")])
+        [
+            numpy_helper.from_array(np.float32(weights).reshape(3, 1, 1, 1), "w"),
+            numpy_helper.from_array(np.float32(biases), "b"),
+            numpy_helper.from_array(identity, "identity"),
+            numpy_helper.from_array(np.zeros(unused_bytes // 4, np.float32), "unused"),
+        ],
+    )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     return path
 
@@ -68,14 +76,20 @@ def request(client, model, image, **options):
 
 def test_the_result_is_the_same_as_without_a_worker(client, model):
     image = volume()
-    here = medseg.segment(image, medseg.open_model(model, card=CARD, backend="onnxruntime", device="cpu"),
-                          keep_probabilities=True)
+    here = medseg.segment(
+        image, medseg.open_model(model, card=CARD, backend="onnxruntime", device="cpu"), keep_probabilities=True
+    )
     there = result_from_message(client.wait(request(client, model, image, keep_probabilities=True)))
     np.testing.assert_array_equal(there.labels.array, here.labels.array)
     assert there.labels.array.dtype == np.uint16 and there.labels.same_grid(image)
     np.testing.assert_array_equal(there.probabilities, here.probabilities)
     assert (there.segments, there.voxel_counts, there.highest_probability, there.card, there.warnings) == (
-        here.segments, here.voxel_counts, here.highest_probability, here.card, here.warnings)
+        here.segments,
+        here.voxel_counts,
+        here.highest_probability,
+        here.card,
+        here.warnings,
+    )
     assert set(there.timings) == set(here.timings) and (there.backend, there.device) == ("onnxruntime", "cpu")
     # And the answer itself: where the lines of the softmax cross, away from the rounding there.
     expected = np.select([image.array > 70, image.array > 30], [300, 1], 0)
@@ -94,8 +108,11 @@ def test_the_model_stays_open_until_its_file_changes(client, model, tmp_path):
 
     def run() -> np.ndarray:
         stages = []
-        pending = client.submit("segment", {"volumes": [volume()], "model": own, "card": CARD, "device": "cpu",
-                                            "backend": "onnxruntime"}, on_progress=lambda p: stages.append(p.stage))
+        pending = client.submit(
+            "segment",
+            {"volumes": [volume()], "model": own, "card": CARD, "device": "cpu", "backend": "onnxruntime"},
+            on_progress=lambda p: stages.append(p.stage),
+        )
         labels = client.wait(pending)["labels"].array
         opened.append("open" in stages)
         return labels
@@ -112,8 +129,11 @@ def test_the_model_stays_open_until_its_file_changes(client, model, tmp_path):
 def test_cancelling_in_the_middle_of_a_run(client, tmp_path):
     slow = write_model(tmp_path / "slow.onnx", repeats=4)
     image = volume((400, 96, 96))
-    pending = client.submit("segment", {"volumes": [image], "model": slow, "card": CARD, "device": "cpu"},
-                            on_progress=lambda moment: moment.stage == "network" and client.cancel(pending))
+    pending = client.submit(
+        "segment",
+        {"volumes": [image], "model": slow, "card": CARD, "device": "cpu"},
+        on_progress=lambda moment: moment.stage == "network" and client.cancel(pending),
+    )
     start = None
     while not pending.finished:
         client.poll()

@@ -19,8 +19,13 @@ def main(operations: Mapping[str, Operation] | None = None) -> int:
     """Set up the process, then serve ``operations`` (by default the engine's)."""
     parser = argparse.ArgumentParser(prog="medseg.worker", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="private folder that arrays travel through")
-    parser.add_argument("--memory-limit", type=int, default=0, metavar="BYTES",
-                        help="refuse to allocate more than this (Linux; 0: no limit)")
+    parser.add_argument(
+        "--memory-limit",
+        type=int,
+        default=0,
+        metavar="BYTES",
+        help="refuse to allocate more than this (Linux; 0: no limit)",
+    )
     arguments = parser.parse_args()
 
     # The protocol gets descriptors of its own before any library is loaded; whatever prints goes to the log.

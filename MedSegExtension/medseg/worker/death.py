@@ -13,8 +13,13 @@ KILLED = "the worker process was killed, most likely because memory ran out"
 OUT_OF_MEMORY = "close other programs, or use a smaller volume or a smaller model"
 
 #: Windows exit statuses that are crashes or memory.
-NT_STATUS = {0xC0000005: "access violation", 0xC0000409: "stack buffer overrun", 0xC00000FD: "stack overflow",
-             0xC0000135: "a DLL is missing", 0xC000001D: "illegal instruction: the processor is too old for a package"}
+NT_STATUS = {
+    0xC0000005: "access violation",
+    0xC0000409: "stack buffer overrun",
+    0xC00000FD: "stack overflow",
+    0xC0000135: "a DLL is missing",
+    0xC000001D: "illegal instruction: the processor is too old for a package",
+}
 NT_NO_MEMORY = (0xC0000017, 0xC000012D)
 
 
@@ -37,8 +42,9 @@ def explain(status: int | None, log: str, install: Callable[[str], str]) -> Work
         return WorkerDied(f"the worker process crashed ({crash})", mend=REPORT, log=log)
     if missing:
         if missing.partition(".")[0] == "medseg":
-            return WorkerDied("the worker's Python does not find the engine", mend="install the extension again",
-                              log=log)
+            return WorkerDied(
+                "the worker's Python does not find the engine", mend="install the extension again", log=log
+            )
         name = distribution(missing)
         return WorkerDied(f"the worker cannot start without the Python package {name}", mend=install(name), log=log)
     if "MemoryError" in log.rpartition("\n\n")[2]:

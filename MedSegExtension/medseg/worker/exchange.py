@@ -30,10 +30,15 @@ def pack(folder: Path, value: Any, files: list[Path] | None = None) -> Any:
     Raises MedSegError when the folder cannot be written.
     """
     if isinstance(value, Volume):
-        return {VOLUME_KEY: {
-            "array": pack(folder, value.array, files), "spacing": list(value.spacing), "origin": list(value.origin),
-            "direction": value.direction.ravel().tolist(), "modality": value.modality,
-        }}
+        return {
+            VOLUME_KEY: {
+                "array": pack(folder, value.array, files),
+                "spacing": list(value.spacing),
+                "origin": list(value.origin),
+                "direction": value.direction.ravel().tolist(),
+                "modality": value.modality,
+            }
+        }
     if isinstance(value, np.ndarray) and value.ndim:
         return {ARRAY_KEY: _write(folder, value, files)}
     if isinstance(value, dict):
@@ -54,8 +59,13 @@ def unpack(folder: Path, value: Any, *, take: bool = False) -> Any:
             return _read(folder, value[ARRAY_KEY], take)
         if set(value) == {VOLUME_KEY}:
             data = value[VOLUME_KEY]
-            return Volume(unpack(folder, data["array"], take=take), tuple(data["spacing"]), tuple(data["origin"]),
-                          np.asarray(data["direction"], dtype=float).reshape(3, 3), modality=data.get("modality"))
+            return Volume(
+                unpack(folder, data["array"], take=take),
+                tuple(data["spacing"]),
+                tuple(data["origin"]),
+                np.asarray(data["direction"], dtype=float).reshape(3, 3),
+                modality=data.get("modality"),
+            )
         return {key: unpack(folder, item, take=take) for key, item in value.items()}
     if isinstance(value, list):
         return [unpack(folder, item, take=take) for item in value]
@@ -75,10 +85,16 @@ def _write(folder: Path, array: np.ndarray, files: list[Path] | None) -> dict[st
     except OSError as error:
         path.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MedSegError("the disk of the temporary folder is full", file=folder.parent,
-                              mend=f"free {array.nbytes / 2**20:.0f} MiB there") from None
-        raise MedSegError(f"the temporary folder cannot be written ({error.strerror})", file=folder.parent,
-                          mend="correct its permissions, or set TMPDIR to another folder") from None
+            raise MedSegError(
+                "the disk of the temporary folder is full",
+                file=folder.parent,
+                mend=f"free {array.nbytes / 2**20:.0f} MiB there",
+            ) from None
+        raise MedSegError(
+            f"the temporary folder cannot be written ({error.strerror})",
+            file=folder.parent,
+            mend="correct its permissions, or set TMPDIR to another folder",
+        ) from None
     return {"file": path.name, "dtype": array.dtype.str, "shape": list(array.shape)}
 
 
@@ -90,8 +106,10 @@ def _read(folder: Path, data: dict[str, Any], take: bool) -> np.ndarray:
     try:
         size = path.stat().st_size
         if size != math.prod(shape) * dtype.itemsize:
-            raise MedSegError(f"an exchanged array holds {size} bytes, not {math.prod(shape) * dtype.itemsize}",
-                              mend="free space in the temporary folder")
+            raise MedSegError(
+                f"an exchanged array holds {size} bytes, not {math.prod(shape) * dtype.itemsize}",
+                mend="free space in the temporary folder",
+            )
         if size == 0:
             array: np.ndarray = np.zeros(shape, dtype)
         elif take:
@@ -99,8 +117,10 @@ def _read(folder: Path, data: dict[str, Any], take: bool) -> np.ndarray:
         else:
             array = np.memmap(path, dtype, mode="r", shape=shape)
     except OSError as error:
-        raise MedSegError(f"an exchanged array cannot be read ({error.strerror})",
-                          mend="leave the temporary folder alone while the worker runs") from None
+        raise MedSegError(
+            f"an exchanged array cannot be read ({error.strerror})",
+            mend="leave the temporary folder alone while the worker runs",
+        ) from None
     if take:
         path.unlink(missing_ok=True)
     return array

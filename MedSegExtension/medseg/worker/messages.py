@@ -18,8 +18,13 @@ from ..errors import Cancelled, MedSegError, WorkerDied
 PROTOCOL_VERSION = 1
 
 #: Import name -> name on the package index, where they differ.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow", "cv2": "opencv-python-headless",
-                 "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "yaml": "pyyaml",
+}
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -64,15 +69,27 @@ def error_to_message(error: BaseException) -> dict[str, Any]:
     if isinstance(error, MedSegError):
         return {"kind": type(error).__name__, "what": error.what, "file": error.file, "mend": error.mend}
     if isinstance(error, MemoryError):
-        return {"kind": "MedSegError", "what": "memory ran out", "file": None,
-                "mend": "close other programs, or use a smaller volume or a smaller model"}
+        return {
+            "kind": "MedSegError",
+            "what": "memory ran out",
+            "file": None,
+            "mend": "close other programs, or use a smaller volume or a smaller model",
+        }
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] != "medseg":
         package = distribution(error.name)
-        return {"kind": "MissingPackageError", "what": f"the Python package {package} is not installed", "file": None,
-                "mend": f"pip install {package}"}
+        return {
+            "kind": "MissingPackageError",
+            "what": f"the Python package {package} is not installed",
+            "file": None,
+            "mend": f"pip install {package}",
+        }
     text = " ".join(str(error).split()) or "no message"
-    return {"kind": "MedSegError", "what": f"failure of our own: {type(error).__name__}: {text}", "file": None,
-            "mend": "report it with the log of the worker"}
+    return {
+        "kind": "MedSegError",
+        "what": f"failure of our own: {type(error).__name__}: {text}",
+        "file": None,
+        "mend": "report it with the log of the worker",
+    }
 
 
 def error_from_message(data: dict[str, Any]) -> MedSegError:

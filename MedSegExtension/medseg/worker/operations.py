@@ -57,17 +57,27 @@ def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     model = MODEL.get(payload, context)
     try:
         result = run(
-            volumes, model, keep_probabilities=bool(payload.get("keep_probabilities")), progress=context.progress,
-            cancelled=context.cancelled, batch_size=payload.get("batch_size"), threshold=payload.get("threshold"),
+            volumes,
+            model,
+            keep_probabilities=bool(payload.get("keep_probabilities")),
+            progress=context.progress,
+            cancelled=context.cancelled,
+            batch_size=payload.get("batch_size"),
+            threshold=payload.get("threshold"),
         )
     finally:
         MODEL.keep_if_unmoved()
     return {
-        "labels": result.labels, "probabilities": result.probabilities,
+        "labels": result.labels,
+        "probabilities": result.probabilities,
         "segments": [asdict(segment) for segment in result.segments],
-        "voxel_counts": result.voxel_counts, "highest_probability": result.highest_probability,
-        "timings": result.timings, "warnings": list(result.warnings), "backend": result.backend,
-        "device": result.device, "card": result.card.to_dict(),
+        "voxel_counts": result.voxel_counts,
+        "highest_probability": result.highest_probability,
+        "timings": result.timings,
+        "warnings": list(result.warnings),
+        "backend": result.backend,
+        "device": result.device,
+        "card": result.card.to_dict(),
     }
 
 

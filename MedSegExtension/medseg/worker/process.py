@@ -19,8 +19,18 @@ from .private import PrivateFolder
 LOG_BYTES = 200_000
 
 #: Variables that make a Python start differently from what `WorkerProcess` asks for.
-DISTURBING = ("PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONSAFEPATH", "PYTHONBREAKPOINT", "PYTHONCASEOK", "PYTHONOPTIMIZE",
-              "PYTHONDUMPREFS", "PYTHONPROFILEIMPORTTIME", "PYTHONVERBOSE", "PYTHONEXECUTABLE")
+DISTURBING = (
+    "PYTHONSTARTUP",
+    "PYTHONINSPECT",
+    "PYTHONSAFEPATH",
+    "PYTHONBREAKPOINT",
+    "PYTHONCASEOK",
+    "PYTHONOPTIMIZE",
+    "PYTHONDUMPREFS",
+    "PYTHONPROFILEIMPORTTIME",
+    "PYTHONVERBOSE",
+    "PYTHONEXECUTABLE",
+)
 
 ENGINE_FOLDER = Path(__file__).resolve().parents[2]
 
@@ -49,13 +59,22 @@ def worker_environment(command: Sequence[str], base: Mapping[str, str] | None = 
 class WorkerProcess:
     """A started worker, its private folder and its pipes. Raises WorkerDied where it cannot be started."""
 
-    def __init__(self, command: Sequence[str], module: str, environment: Mapping[str, str] | None,
-                 root: str | Path | None, memory_limit: int, start_timeout_s: float) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        module: str,
+        environment: Mapping[str, str] | None,
+        root: str | Path | None,
+        memory_limit: int,
+        start_timeout_s: float,
+    ) -> None:
         try:
             self._private = PrivateFolder(root)
         except OSError as error:
-            raise WorkerDied(f"no private temporary folder can be made ({error.strerror})",
-                             mend="free space in the temporary folder, or set TMPDIR to another one") from None
+            raise WorkerDied(
+                f"no private temporary folder can be made ({error.strerror})",
+                mend="free space in the temporary folder, or set TMPDIR to another one",
+            ) from None
         self.folder = self._private.path
         self.worker_pid: int | None = None
         self.at_end = False
@@ -68,12 +87,21 @@ class WorkerProcess:
         try:
             with self._log.open("wb") as log:
                 self._popen = subprocess.Popen(
-                    arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0,
-                    env=worker_environment(command, environment), cwd=self.folder.parent, **_window_options())
+                    arguments,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    bufsize=0,
+                    env=worker_environment(command, environment),
+                    cwd=self.folder.parent,
+                    **_window_options(),
+                )
         except OSError as error:
             self._private.close()
-            raise WorkerDied(f"the Python interpreter {command[0]} cannot be started ({error.strerror})",
-                             mend="choose another interpreter, or install the application again") from None
+            raise WorkerDied(
+                f"the Python interpreter {command[0]} cannot be started ({error.strerror})",
+                mend="choose another interpreter, or install the application again",
+            ) from None
         assert self._popen.stdout is not None
         self.output = self._popen.stdout.fileno()
         os.set_blocking(self.output, False)  # pipes on Windows too, since Python 3.12
@@ -85,7 +113,7 @@ class WorkerProcess:
         view = memoryview(data)
         try:
             while view:
-                view = view[self._popen.stdin.write(view):]
+                view = view[self._popen.stdin.write(view) :]
         except ValueError:  # closed already
             raise BrokenPipeError from None
 

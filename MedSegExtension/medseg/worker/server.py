@@ -53,9 +53,18 @@ class Context:
         if unfinished and moment.stage == self._stage and now - self._last < PROGRESS_INTERVAL_S:
             return
         self._last, self._stage = now, moment.stage
-        self._send({"id": self._id, "event": "progress", "fraction": moment.fraction, "stage": moment.stage,
-                    "done": moment.done, "total": moment.total, "seconds_left": moment.seconds_left,
-                    "text": moment.text})
+        self._send(
+            {
+                "id": self._id,
+                "event": "progress",
+                "fraction": moment.fraction,
+                "stage": moment.stage,
+                "done": moment.done,
+                "total": moment.total,
+                "seconds_left": moment.seconds_left,
+                "text": moment.text,
+            }
+        )
 
 
 Operation = Callable[[dict[str, Any], Context], dict[str, Any]]
@@ -74,8 +83,14 @@ class Server:
         come back to ask, so the default ends the process at once.
     """
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO, folder: Path, operations: Mapping[str, Operation],
-                 leave: Callable[[int], Any] = os._exit) -> None:
+    def __init__(
+        self,
+        source: BinaryIO,
+        sink: BinaryIO,
+        folder: Path,
+        operations: Mapping[str, Operation],
+        leave: Callable[[int], Any] = os._exit,
+    ) -> None:
         self._source, self._sink, self._folder, self._operations = source, sink, folder, operations
         self._leave = leave
         self._writing = threading.Lock()
@@ -130,8 +145,10 @@ class Server:
         try:
             operation = self._operations.get(str(message.get("op")))
             if operation is None:
-                raise InputError(f"the worker knows no operation {message.get('op')!r}",
-                                 mend=f"ask for one of {', '.join(sorted(self._operations))}")
+                raise InputError(
+                    f"the worker knows no operation {message.get('op')!r}",
+                    mend=f"ask for one of {', '.join(sorted(self._operations))}",
+                )
             if context.cancelled():
                 raise Cancelled()
             result = operation(unpack(self._folder, _payload(message)), context)
@@ -156,5 +173,12 @@ def _payload(message: dict[str, Any]) -> dict[str, Any]:
 def hello() -> dict[str, Any]:
     """The first message: who speaks, and which backends could be imported (none is, that would take seconds)."""
     backends = [name for name, module in BACKEND_MODULES.items() if importlib.util.find_spec(module)]
-    return {"id": 0, "event": "hello", "protocol": PROTOCOL_VERSION, "engine": __version__, "backends": backends,
-            "pid": os.getpid(), "python": platform.python_version()}
+    return {
+        "id": 0,
+        "event": "hello",
+        "protocol": PROTOCOL_VERSION,
+        "engine": __version__,
+        "backends": backends,
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+    }

@@ -16,8 +16,14 @@ from medseg.worker.__main__ import main
 
 def echo(payload, context):
     """What came, and whether its arrays are maps of files."""
-    return {**payload, "mapped": [isinstance(value.base, np.memmap) or isinstance(value, np.memmap)
-                                  for value in payload.values() if isinstance(value, np.ndarray)]}
+    return {
+        **payload,
+        "mapped": [
+            isinstance(value.base, np.memmap) or isinstance(value, np.memmap)
+            for value in payload.values()
+            if isinstance(value, np.ndarray)
+        ],
+    }
 
 
 def chatter(payload, context):
@@ -86,8 +92,21 @@ def hoard(payload, context):
 
 
 if __name__ == "__main__":
-    sys.exit(main({
-        "echo": echo, "chatter": chatter, "count": count, "obedient": obedient, "stubborn": stubborn,
-        "signal": signal_self, "leave": leave, "refuse": refuse, "break": break_down, "nan": nan, "absent": absent,
-        "hoard": hoard,
-    }))
+    sys.exit(
+        main(
+            {
+                "echo": echo,
+                "chatter": chatter,
+                "count": count,
+                "obedient": obedient,
+                "stubborn": stubborn,
+                "signal": signal_self,
+                "leave": leave,
+                "refuse": refuse,
+                "break": break_down,
+                "nan": nan,
+                "absent": absent,
+                "hoard": hoard,
+            }
+        )
+    )
