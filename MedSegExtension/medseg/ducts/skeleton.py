@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..errors import MissingPackageError
+from .thinning import thin
 
 if TYPE_CHECKING:
     import networkx
@@ -62,13 +63,12 @@ def skeleton_graph(mask: np.ndarray, spacing: np.ndarray, radius: Radius) -> net
     """
     try:
         import networkx as nx
-        from skimage.morphology import skeletonize
     except ImportError as error:
         raise MissingPackageError(
-            "measuring needs scikit-image and networkx", mend="pip install 'medseg[measure]'"
+            "measuring needs networkx", mend="pip install 'medseg[measure]'"
         ) from error
 
-    voxels = np.argwhere(skeletonize(mask))  # Lee, Kashyap and Chu, CVGIP 1994;56:462-478
+    voxels = np.argwhere(thin(mask))
     graph = nx.MultiGraph()
     if len(voxels):
         _trace(voxels, spacing, radius, graph)
