@@ -16,8 +16,14 @@ def private_surroundings(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(PROGRAMS))
 
 
-@pytest.fixture
-def odd():
-    """A client whose worker misbehaves on request."""
-    with WorkerClient(module="odd_worker", start_timeout_s=60, cancel_grace_s=0.3) as client:
+@pytest.fixture(scope="module")
+def shared_odd():
+    with WorkerClient(module="odd_worker", cancel_grace_s=0.3) as client:
         yield client
+
+
+@pytest.fixture
+def odd(shared_odd):
+    """A client whose worker misbehaves on request. The worker stays for the next test unless a test ends it."""
+    yield shared_odd
+    assert not shared_odd.poll(), "the test left a request behind"

@@ -255,6 +255,9 @@ def test_waiting_may_end_before_the_request_does(odd):
     with pytest.raises(TimeoutError):
         odd.wait(request, timeout=0.05)
     assert not request.finished
+    odd.cancel(request)
+    with pytest.raises(Cancelled):
+        odd.wait(request)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
