@@ -7,6 +7,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+import slicer
+import vtk
 from medseg.client import Request, result_from_message
 from medseg.errors import Cancelled, InputError, MedSegError, MissingPackageError
 
@@ -110,6 +112,7 @@ class SegmentationJob:
         self.result: SegmentationResult | None = None
         self.error: MedSegError | None = None
         self._host = host
+        self._grid = _grid(nodes[0])
         self._volumeNode, self._segmentationNode = nodes[0], segmentationNode
         self._smoothingFactor, self._show3D = smoothingFactor, show3D
         self._onProgress, self._onFinished = onProgress, onFinished
@@ -190,7 +193,17 @@ class SegmentationJob:
                     "the volume or the segmentation was removed from the scene during the run",
                     mend="run it again with nodes of the scene",
                 )
+        if _grid(self._volumeNode) != self._grid:
+            raise InputError("the volume was changed during the run", mend="run it again")
         segmentationNode, ids = writeSegments(
             engineResult, self._volumeNode, self._segmentationNode, self._smoothingFactor, self._show3D
         )
         return SegmentationResult(segmentationNode, ids, engineResult)
+
+
+def _grid(volumeNode) -> tuple:
+    """What must stay the same during a run for the label map to fit: dimensions and voxel positions."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    image = volumeNode.GetImageData()
+    return image.GetDimensions() if image else None, tuple(slicer.util.arrayFromVTKMatrix(matrix).ravel())

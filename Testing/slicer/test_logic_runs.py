@@ -155,6 +155,18 @@ def test_a_volume_that_was_removed_meanwhile_gets_no_segments(tools, logic):
     assert tools.slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
 
 
+def test_a_volume_that_was_changed_meanwhile_gets_no_segments(tools, logic):
+    from medseg.errors import InputError
+
+    node = tools.selfTest.addVolume(tools.selfTest.blockArray())
+    with tools.selfTest.testModel() as model:
+        job = logic.start(node, model, device="cpu")
+        node.SetSpacing(3, 3, 3)
+        with pytest.raises(InputError, match="changed during the run"):
+            job.wait()
+    assert tools.slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
 def test_two_runs_one_after_the_other_are_both_done(tools, logic):
     nodes = [tools.selfTest.addVolume(tools.selfTest.blockArray()) for _ in range(2)]
     with tools.selfTest.testModel() as model:
