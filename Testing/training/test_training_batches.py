@@ -110,9 +110,26 @@ def test_crops_lie_inside_and_hold_the_foreground_they_were_drawn_for(store: Sli
     assert held == 80
 
 
+def test_bright_crops_hold_what_looks_like_a_label_and_is_none(store: SliceStore) -> None:
+    for start, stop in ((0, 8), (8, 16)):  # the two cases
+        inside = store.bright[(store.bright[:, 0] >= start) & (store.bright[:, 0] < stop)].long()
+        values = store.images[inside[:, 0], inside[:, 1], inside[:, 2]]
+        labelled = store.images[start:stop][store.labels[start:stop] > 0]
+        assert len(inside) > 0 and bool((store.labels[inside[:, 0], inside[:, 1], inside[:, 2]] == 0).all())
+        assert float(values.min()) >= float(np.percentile(labelled.float().numpy(), 10)) - 1e-2
+    sampler = Sampler(store, Sampling(batch_size=4, crop=(8, 8), foreground_share=0.25, bright_share=0.5))
+    bright = torch.zeros(store.labels.shape, dtype=torch.bool)
+    bright[tuple(store.bright.long().T)] = True
+    generator = torch.Generator().manual_seed(5)
+    for _ in range(20):
+        draw = sampler.draw(generator)
+        for index, (row, column) in zip(draw.indices[1:3], draw.centres[1:3], strict=True):
+            assert bool(bright[index, row - 4:row + 4, column - 4:column + 4].any())
+
+
 def test_a_label_that_is_nowhere_is_never_drawn(store: SliceStore) -> None:
     nowhere = (torch.zeros((0, 3), dtype=torch.int32),)
-    empty = SliceStore(store.images, store.labels * 0, store.first, store.last, nowhere)
+    empty = SliceStore(store.images, store.labels * 0, store.first, store.last, nowhere, nowhere[0])
     draw = Sampler(empty, Sampling(batch_size=4, foreground_share=1.0)).draw(torch.Generator().manual_seed(0))
     assert len(draw.indices) == 4
 

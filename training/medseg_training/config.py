@@ -88,6 +88,9 @@ class Sampling(Section):
     """(rows, columns) of the network's input; whole slices where left out."""
     foreground_share: Share = 0.67
     """Share of the samples whose crop holds a voxel of a label drawn by ``label_odds``."""
+    bright_share: Share = 0.0
+    """Share of the samples whose crop holds an unlabelled voxel as bright as the labels of its case: what looks like a
+    label and is none, far more often than chance would show it. Raise it where a trained model finds too much."""
     label_odds: list[Amount] | None = None
     """How often each label is the one drawn, in the card's order; equal where left out."""
 

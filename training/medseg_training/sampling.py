@@ -20,7 +20,8 @@ class Draw:
 
 
 class Sampler:
-    """Draws crops: ``foreground_share`` of them around a voxel of a label, the rest anywhere.
+    """Draws crops: ``foreground_share`` of them around a voxel of a label, ``bright_share`` around one that only looks
+    like it, the rest anywhere.
 
     Crops lie inside the slice; their centre is on whole pixels, so that a crop that is not warped is an exact copy.
     """
@@ -41,9 +42,12 @@ class Sampler:
         rows = torch.randint(height, (size,), generator=generator)
         columns = torch.randint(width, (size,), generator=generator)
         # The first ones of the batch, not a coin for each: every batch then has foreground for the Dice term.
-        for n in range(round(size * self.settings.foreground_share) if float(self._odds.sum()) > 0 else 0):
-            label = int(torch.multinomial(self._odds, 1, generator=generator))
-            positions = self.store.positions[label]
+        labelled = round(size * self.settings.foreground_share) if float(self._odds.sum()) > 0 else 0
+        bright = round(size * self.settings.bright_share) if len(self.store.bright) > 0 else 0
+        for n in range(min(size, labelled + bright)):
+            positions = self.store.bright
+            if n < labelled:
+                positions = self.store.positions[int(torch.multinomial(self._odds, 1, generator=generator))]
             where = positions[int(torch.randint(len(positions), (1,), generator=generator))]
             indices[n] = where[0]
             # Anywhere in the inner half of the crop, or the network learns that the middle is foreground.

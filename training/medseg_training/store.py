@@ -28,6 +28,7 @@ class SliceStore:
     labels : (N, H, W) uint8; 0 is background, n + 1 the card's n-th label.
     first, last : (N,) int64, index of the first and last slice of the slice's case: context stops there.
     positions : for each label, (M, 3) int32 of (slice, row, column) that hold it.
+    bright : the same of unlabelled voxels brighter than the darkest tenth of the case's labelled ones.
     """
 
     images: Tensor
@@ -35,6 +36,7 @@ class SliceStore:
     first: Tensor
     last: Tensor
     positions: tuple[Tensor, ...]
+    bright: Tensor
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,9 +77,21 @@ def build_store(cases: Sequence[LoadedCase], card: ModelCard, seed: int) -> Slic
     image_array = _stack(images, height, width, lowest=True)
     label_array = _stack(labels, height, width, lowest=False)
     rng = np.random.default_rng(seed)
-    positions = tuple(_positions(label_array, starts, number, rng) for number in range(1, len(card.output.labels) + 1))
+    numbers = range(1, len(card.output.labels) + 1)
+    positions = tuple(_positions(label_array == number, starts, rng) for number in numbers)
+    bright = _positions(_bright(image_array, label_array, starts), starts, rng)
     return SliceStore(torch.from_numpy(image_array), torch.from_numpy(label_array), torch.tensor(first),
-                      torch.tensor(last), positions)
+                      torch.tensor(last), positions, bright)
+
+
+def _bright(images: np.ndarray, labels: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Unlabelled voxels brighter than the darkest tenth of the labelled ones of the same case; bool, as ``labels``."""
+    found = np.zeros(labels.shape, dtype=bool)
+    for start, stop in pairwise(starts):
+        labelled = labels[start:stop] > 0
+        if labelled.any():
+            found[start:stop] = ~labelled & (images[start:stop] > np.percentile(images[start:stop][labelled], 10))
+    return found
 
 
 def _stack(parts: list[np.ndarray], height: int, width: int, *, lowest: bool) -> np.ndarray:
@@ -95,15 +109,15 @@ def _stack(parts: list[np.ndarray], height: int, width: int, *, lowest: bool) ->
     return whole
 
 
-def _positions(labels: np.ndarray, starts: np.ndarray, number: int, rng: np.random.Generator) -> Tensor:
-    """At most `POSITIONS` of each case, so that a case with a large structure is not drawn more often."""
+def _positions(mask: np.ndarray, starts: np.ndarray, rng: np.random.Generator) -> Tensor:
+    """Where ``mask`` is true; `POSITIONS` of each case, so that one with a large structure is not drawn more often."""
     found = []
     for start, stop in pairwise(starts):
-        flat = np.flatnonzero(labels[start:stop] == number)
+        flat = np.flatnonzero(mask[start:stop])
         if len(flat) == 0:
             continue
         flat = rng.choice(flat, POSITIONS, replace=len(flat) < POSITIONS)
-        where = np.stack(np.unravel_index(flat, labels[start:stop].shape), axis=1).astype(np.int32)
+        where = np.stack(np.unravel_index(flat, mask[start:stop].shape), axis=1).astype(np.int32)
         where[:, 0] += start
         found.append(where)
     return torch.from_numpy(np.concatenate(found)) if found else torch.zeros((0, 3), dtype=torch.int32)
