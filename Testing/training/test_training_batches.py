@@ -110,7 +110,11 @@ def test_crops_lie_inside_and_hold_the_foreground_they_were_drawn_for(store: Sli
     assert held == 80
 
 
-def test_bright_crops_hold_what_looks_like_a_label_and_is_none(store: SliceStore) -> None:
+def test_bright_crops_hold_what_looks_like_a_label_and_is_none(ellipsoids: Path) -> None:
+    config, cases = _load(ellipsoids)
+    for case in cases:
+        case.labels.array[:4] = 0  # the lower half of the ellipsoid: as bright, and not asked for
+    store = build_store(cases, config.draft, 0)
     for start, stop in ((0, 8), (8, 16)):  # the two cases
         inside = store.bright[(store.bright[:, 0] >= start) & (store.bright[:, 0] < stop)].long()
         values = store.images[inside[:, 0], inside[:, 1], inside[:, 2]]
