@@ -84,6 +84,15 @@ def test_probabilities_are_written_where_asked(model: Path, volume: Path, tmp_pa
     np.testing.assert_array_equal(probabilities >= 0.5, read_labels(tmp_path / "d.nii.gz").array == 1)
 
 
+def test_what_a_person_should_know_about_the_input_reaches_the_report(model: Path, tmp_path: Path) -> None:
+    import SimpleITK as sitk
+
+    sitk.WriteImage(sitk.GetImageFromArray(bright_ball().array[4].astype(np.uint8)), str(tmp_path / "slice.png"))
+    done = medseg("segment", tmp_path / "slice.png", "-m", model, "-o", tmp_path / "o.nii.gz", "--json")
+    assert any("slice.png" in w and "1 mm" in w for w in json.loads(done.stdout)["warnings"])
+    assert "UserWarning" not in done.stderr
+
+
 def test_an_existing_result_is_not_replaced_unless_asked(model: Path, volume: Path) -> None:
     out = volume.with_name("ducts.seg.nrrd")
     out.write_text("a person's work")

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any
@@ -72,6 +73,7 @@ def run_and_exit(
     arguments = [a for a in arguments if a != "--debug"]
     # A terminated job stops like an interrupted one: temporary files are removed on the way out.
     signal.signal(signal.SIGTERM, _interrupt)
+    warnings.showwarning = _show_warning
     try:
         name = next((a for a in arguments if not a.startswith("-")), None)
         status = _run(build(name), name, arguments, training_commands)
@@ -135,6 +137,12 @@ class MedSegErrorForMissing(MedSegError):
 
 def _interrupt(*_signal: object) -> None:
     raise KeyboardInterrupt
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_where: object, **_more: object) -> None:
+    """One line for a person; where in the code it was said is of no use to them."""
+    if category.__module__.partition(".")[0] in ("medseg", "medseg_training"):
+        print(f"medseg: warning: {message}", file=sys.stderr)
 
 
 def _flush_quietly() -> None:

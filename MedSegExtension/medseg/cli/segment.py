@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -97,12 +98,14 @@ def segment_one(
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Read, segment and write one case; returns the JSON-ready report."""
-    from ..io import read_volume
+    from ..io import MedSegWarning, read_volume
     from ..pipeline import segment as run
     from ..pipeline import write_segmentation
 
     started = time.perf_counter()
-    volumes = [read_volume(path, series=series) for path in inputs]
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", MedSegWarning)
+        volumes = [read_volume(path, series=series) for path in inputs]
     reading = time.perf_counter() - started
     with progress_line("reading") as update:
 
@@ -128,6 +131,7 @@ def segment_one(
     if probabilities is not None:
         _write_probabilities(result, probabilities)
     report = {"input": [str(p) for p in inputs], "output": str(out), **result.summary()}
+    report["warnings"] = [*(str(note.message) for note in notes), *report["warnings"]]
     report["timings_s"] = {"read": reading, **result.timings, "write": time.perf_counter() - started}
     return report
 
