@@ -1,26 +1,35 @@
-"""`medseg inspect` and `medseg convert` as processes: what they print, and their exit status."""
+"""`medseg inspect` and `medseg convert`: what they print, and their exit status."""
 
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import subprocess
-import sys
-from pathlib import Path
+import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from medseg.cli import main
 from medseg.models import inspect_model, open_model
 
 
-def medseg(*arguments: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return subprocess.run([sys.executable, "-m", "medseg", *map(str, arguments)], capture_output=True, text=True,
-                          env=environment, check=False)
+@pytest.fixture
+def medseg(capsys):
+    """Run the command in this process, where torch is loaded already."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: object) -> SimpleNamespace:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=ended.value.code, stdout=out, stderr=err)
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
 
 
-def test_inspect_prints_one_json_object(carded, model_files) -> None:
+def test_inspect_prints_one_json_object(medseg, carded, model_files) -> None:
     done = medseg("inspect", carded["onnx"], "--json")
     assert done.returncode == 0 and done.stderr == ""
     report = json.loads(done.stdout)
@@ -30,7 +39,7 @@ def test_inspect_prints_one_json_object(carded, model_files) -> None:
     assert bare["card"] is None and "plane" in bare["missing"] and bare["draft"]["output"]["activation"] == "sigmoid"
 
 
-def test_inspect_says_in_words_what_a_person_needs(carded, model_files) -> None:
+def test_inspect_says_in_words_what_a_person_needs(medseg, carded, model_files) -> None:
     text = medseg("inspect", carded["safetensors"]).stdout
     assert all(word in text for word in ("safetensors", "unet2d", "small", "axial", "PLS", "1 ducts"))
     text = medseg("inspect", model_files["fixed"]).stdout
@@ -38,7 +47,7 @@ def test_inspect_says_in_words_what_a_person_needs(carded, model_files) -> None:
 
 
 @pytest.mark.parametrize("json_flag", [[], ["--json"]])
-def test_inspect_ends_with_2_for_a_refused_file(tmp_path, json_flag) -> None:
+def test_inspect_ends_with_2_for_a_refused_file(medseg, tmp_path, json_flag) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(pickle.dumps({"a": print}))
     done = medseg("inspect", path, *json_flag)
@@ -46,7 +55,7 @@ def test_inspect_ends_with_2_for_a_refused_file(tmp_path, json_flag) -> None:
     assert done.stdout == ""
 
 
-def test_inspect_of_an_unsafe_model_tells_all_and_ends_with_2(tmp_path) -> None:
+def test_inspect_of_an_unsafe_model_tells_all_and_ends_with_2(medseg, tmp_path) -> None:
     from onnx import TensorProto, helper
 
     shape = ["b", 1, "h", "w"]
@@ -62,7 +71,7 @@ def test_inspect_of_an_unsafe_model_tells_all_and_ends_with_2(tmp_path) -> None:
 @pytest.mark.parametrize(("kind", "suffix"), [
     ("safetensors", ".onnx"), ("safetensors", ".pt"), ("torchscript", ".onnx"), ("torchscript", ".safetensors"),
     ("onnx", ".onnx")])
-def test_convert_carries_the_card_and_the_numbers_over(carded, slices, expected, tmp_path, kind, suffix) -> None:
+def test_convert_carries_the_card_and_the_numbers_over(medseg, carded, slices, expected, tmp_path, kind, suffix) -> None:
     out = tmp_path / f"converted{suffix}"
     done = medseg("convert", carded[kind], out, "--json")
     assert done.returncode == 0, done.stderr
@@ -75,7 +84,7 @@ def test_convert_carries_the_card_and_the_numbers_over(carded, slices, expected,
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
-def test_convert_takes_a_card_and_serves_models_without_one(model_files, card, tmp_path) -> None:
+def test_convert_takes_a_card_and_serves_models_without_one(medseg, model_files, card, tmp_path) -> None:
     from medseg.card import write_card
 
     write_card(card, tmp_path / "card.json")
@@ -89,7 +98,7 @@ def test_convert_takes_a_card_and_serves_models_without_one(model_files, card, t
 @pytest.mark.parametrize(("kind", "out", "word"), [
     ("onnx", "model.pt", "yet"), ("onnx", "model.safetensors", "yet"), ("safetensors", "model.pt2", "yet"),
     ("safetensors", "bundle", "yet"), ("safetensors", "missing/model.onnx", "does not exist")])
-def test_convert_says_what_is_not_possible_and_writes_nothing(carded, tmp_path, kind, out, word) -> None:
+def test_convert_says_what_is_not_possible_and_writes_nothing(medseg, carded, tmp_path, kind, out, word) -> None:
     before = sorted(tmp_path.iterdir())
     done = medseg("convert", carded[kind], tmp_path / out)
     assert done.returncode == 2 and word in done.stderr and len(done.stderr.strip().splitlines()) == 1

@@ -158,7 +158,7 @@ def test_torchscript_that_reaches_files_is_refused(tmp_path, module, word) -> No
 
 @pytest.mark.parametrize(("statement", "word"), [
     ("_9 = torch", "passes on"), ("_9 = ops", "passes on"), ("_9 = ops.evil.run(x)", "not part of PyTorch"),
-    ("_9 = getattr(x, 'save')", "refused name"), ("_9 = getattr(torch, 'save')", "passes on"),
+    ("_9 = getattr(x, 'save')", "refused name"), ("_9 = getattr(torch, 'save')", "refused name"),
     ("_9 = x.save('/tmp/f')", "reaches files"), ("_9 = torch.classes.evil.Thing()", "not part of PyTorch"),
     ("_9 = ops.prim.rpc_sync('w', x)", "reaches"), ("import os", "imports"), ("_9 = (", "cannot be understood"),
     ("_9 = ops.aten.from_file('/etc/passwd')", "reaches files"),
@@ -223,6 +223,8 @@ def onnx_model(tmp_path: Path, nodes=None, initializers=(), inputs=None, outputs
         nodes or [helper.make_node("Relu", ["x"], ["y"])], "g",
         inputs or [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
         outputs or [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)], list(initializers))
+    options.setdefault("ir_version", 9)  # the onnx package is ahead of the runtimes
+    options.setdefault("opset_imports", [helper.make_opsetid("", 18)])
     path = tmp_path / "model.onnx"
     path.write_bytes(helper.make_model(graph, **options).SerializeToString())
     return path
@@ -253,13 +255,13 @@ def test_a_function_the_file_defines_is_no_foreign_operator(tmp_path) -> None:
     opset = helper.make_opsetid("", 18)
     function = helper.make_function("local", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [opset])
     path = onnx_model(tmp_path, [helper.make_node("Twice", ["x"], ["y"], domain="local")], functions=[function],
-                      opset_imports=[opset, helper.make_opsetid("local", 1)], ir_version=9)
+                      opset_imports=[opset, helper.make_opsetid("local", 1)])
     x = np.ones((1, 1, 4, 4), np.float32)
     np.testing.assert_array_equal(open_model(path, backend="onnxruntime", device="cpu").run(x), 2 * x)
     foreign = helper.make_function("local", "Twice", ["a"], ["b"], [helper.make_node("PyOp", ["a"], ["b"], domain="evil")],
                                    [opset])
     path = onnx_model(tmp_path, [helper.make_node("Twice", ["x"], ["y"], domain="local")], functions=[foreign],
-                      opset_imports=[opset, helper.make_opsetid("local", 1)], ir_version=9)
+                      opset_imports=[opset, helper.make_opsetid("local", 1)])
     assert "'evil'" in refused(path, UnsafeModelError)
 
 
