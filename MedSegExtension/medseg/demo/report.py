@@ -103,7 +103,7 @@ def _narrowing_table(measurement: DuctMeasurement) -> Table:
         [
             f"{finding.kind}, branch {finding.branch}",
             f"{finding.length_mm:.1f}",
-            bounded(finding.diameter_mm, finding.resolved),
+            "no lumen" if finding.diameter_mm == 0 else bounded(finding.diameter_mm, finding.resolved),
             f"{finding.reference_diameter_mm:.1f}",
             finding.grade,
             ", ".join(f"{x:.0f}" for x in finding.position_lps_mm),

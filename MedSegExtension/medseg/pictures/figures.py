@@ -15,8 +15,8 @@ from .projection import View, coronal_stack, lit_surfaces, maximum_intensity_pro
 
 def save_overview(volume: Volume, labels: Volume, segments: Sequence[SegmentInfo], path: Path, title: str) -> None:
     """Projection, projection with the segments over it, and the segments in 3D from two sides, in one PNG."""
-    figure = _figure(13, 7.4)
-    axes = figure.subplots(1, 3, gridspec_kw={"width_ratios": [1, 1, 1.15]})
+    figure = _figure(14, 5.9)
+    axes = figure.subplots(1, 3, gridspec_kw={"width_ratios": [1, 1, 0.8]})
     projection = maximum_intensity_projection(volume)
     _show(axes[0], projection, "maximum-intensity projection")
     _show(axes[1], projection, "segments")

@@ -82,8 +82,8 @@ def lit_surfaces(
         closer = hit & (first < nearest)
         light = _light(field, first)
         # A little darker with depth, so that what lies behind reads as behind.
-        shade = (0.25 + 0.75 * light) * (1 - 0.35 * first / max(shape[0], 1))
-        picture[closer] = (shade[..., None] * np.asarray(color, np.float32))[closer]
+        shade = (0.35 + 0.9 * light) * (1 - 0.35 * first / max(shape[0], 1))
+        picture[closer] = np.minimum(shade[..., None] * np.asarray(color, np.float32), 1)[closer]
         nearest[closer] = first[closer]
     return View(picture, 1.0)
 
