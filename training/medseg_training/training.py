@@ -95,7 +95,9 @@ def _write_down(run: RunDirectory, config: Config, split: PatientSplit, cases: S
         if json.loads(run.data.read_text(encoding="utf-8")) != json.loads(json.dumps(data)):
             raise InputError("a file of the data has changed since the run was begun", file=run.data,
                              mend="restore the data, or start again with --fresh")
-    run.write_text(run.config, config.to_yaml())
+    # Absolute, so that export finds the cases from wherever it is called.
+    located = config.model_copy(update={"data": [folder.resolve() for folder in config.data]})
+    run.write_text(run.config, located.to_yaml())
     run.write_json(run.split, split.to_dict())
     run.write_json(run.data, data)
 
