@@ -34,6 +34,16 @@ class MedSeg(ScriptedLoadableModule):
             " and shows the result as 3D segments. Research use only: not for diagnosis or treatment."
         )
         self.parent.acknowledgementText = _("Made with 3D Slicer, ONNX Runtime, PyTorch and OpenVINO.")
+        # Sample Data may be loaded after this module, and nothing else is done at start-up.
+        if getattr(slicer, "app", None) is not None:
+            slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData() -> None:
+    """Offer the phantom in the Sample Data module."""
+    from MedSegLib.sampleData import registerSampleData as register
+
+    register()
 
 
 @parameterNodeWrapper

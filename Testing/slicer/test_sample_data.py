@@ -1,0 +1,44 @@
+"""The phantom in the scene lies where the engine's phantom lies, and its reference with it."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+slicer = pytest.importorskip("slicer", reason="needs the slicer-core wheel")
+
+
+def test_the_phantom_in_the_scene_is_the_engines(scene) -> None:
+    from MedSegLib import sampleData
+    from MedSegLib.volumeInput import volumeFromNode
+    from medseg.phantom import make_phantom
+
+    volumeNode, referenceNode = sampleData.addPhantom(9100)
+    phantom = make_phantom(9100)
+    volume = volumeFromNode(volumeNode)
+    assert volume.same_grid(phantom.volume)
+    np.testing.assert_array_equal(volume.array, phantom.volume.array)
+    segmentation = referenceNode.GetSegmentation()
+    names = [segmentation.GetNthSegment(n).GetName() for n in range(segmentation.GetNumberOfSegments())]
+    assert names == list(sampleData.phantomLabels().values())
+    for number, value in enumerate(sampleData.phantomLabels()):
+        mask = slicer.util.arrayFromSegmentBinaryLabelmap(
+            referenceNode, segmentation.GetNthSegmentID(number), volumeNode
+        )
+        np.testing.assert_array_equal(mask > 0, phantom.labels.array == value)
+    assert not referenceNode.GetDisplayNode().GetVisibility()
+
+
+def test_the_sample_data_entry_adds_the_phantom(scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    from MedSegLib import sampleData
+
+    entries = []
+    logic = types.SimpleNamespace(registerCustomSampleDataSource=lambda **entry: entries.append(entry))
+    monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=logic))
+    sampleData.registerSampleData()
+    (entry,) = entries
+    (node,) = entry["customDownloader"](None)
+    assert node.GetImageData().GetDimensions() == (320, 320, 72)
