@@ -1,4 +1,6 @@
-"""Analytic ducts drawn on voxel grids the way a reference mask is made: a voxel belongs when at least half of it is lumen."""
+"""Analytic ducts drawn on voxel grids the way a reference mask is made: a voxel belongs when at least half of it is
+lumen.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from scipy.spatial import cKDTree
-
 from medseg.volume import Volume
+from scipy.spatial import cKDTree
 
 SUBSAMPLES = 3
 

@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-
 from medseg.ducts import measure_ducts
 from medseg.errors import InputError
 from medseg.volume import Volume
@@ -25,7 +24,7 @@ def test_empty():
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_few_voxels(size):
     array = np.zeros((9, 9, 9))
-    array[4, 4, 4:4 + size] = 1
+    array[4, 4, 4 : 4 + size] = 1
     m = measure_ducts(volume(array, (2.0, 2.0, 2.0)))
     assert m.volume_ml == pytest.approx(size * 8 / 1000)
     assert len(m.components) == 1 and m.components[0].remark
@@ -84,7 +83,7 @@ def test_stone_shaped_hole_is_filled(draw, line):
     points = line((0, 0, 0), (0, 0, 40))
     labels = draw([(points, np.full(len(points), 4.0))], seed=None).labels
     k, j, i = (n // 2 for n in labels.array.shape)
-    labels.array[k - 1:k + 2, j - 1:j + 2, i - 1:i + 2] = 0
+    labels.array[k - 1 : k + 2, j - 1 : j + 2, i - 1 : i + 2] = 0
     m = measure_ducts(labels)
     assert len(m.branches) == 1
     assert m.branches[0].min_diameter_mm > 7.5
@@ -93,8 +92,10 @@ def test_stone_shaped_hole_is_filled(draw, line):
 
 def test_touching_ducts_are_taken_apart(draw, line):
     tubes = [
-        (line((0, 0, 0), (0, 20, 25)), 2.0), (line((0, 20, 25), (0, 0, 60)), 2.0),
-        (line((0, 0, 0), (0, -20, 25)), 2.0), (line((0, -20, 25), (0, 0, 60)), 2.0),
+        (line((0, 0, 0), (0, 20, 25)), 2.0),
+        (line((0, 20, 25), (0, 0, 60)), 2.0),
+        (line((0, 0, 0), (0, -20, 25)), 2.0),
+        (line((0, -20, 25), (0, 0, 60)), 2.0),
     ]
     m = measure_ducts(draw([(p, np.full(len(p), r)) for p, r in tubes], seed=None).labels)
     assert sum(b.length_mm for b in m.branches) > 100

@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-
 from medseg.ducts import measure_ducts, write_measurement
 
 
@@ -42,7 +41,9 @@ def test_stricture_below_the_voxels_is_a_bound(draw, line):
 def test_taper_and_side_branches_are_no_strictures(draw, line):
     points = line((0, 0, 0), (0, 0, 70))
     side = line((0, 0, 35), (0, 25, 50))
-    m = measure_ducts(draw([(points, np.linspace(4, 1.5, len(points))), (side, np.full(len(side), 1.2))], seed=3).labels)
+    m = measure_ducts(
+        draw([(points, np.linspace(4, 1.5, len(points))), (side, np.full(len(side), 1.2))], seed=3).labels
+    )
     assert m.strictures == [] and m.dilatations == []
 
 
@@ -59,9 +60,11 @@ def tree(draw, line):
     """A small biliary tree in LPS: x to the left, z up."""
     tubes = [
         (line((-25, 5, -60), (-10, 0, 0)), 3.0),
-        (line((-10, 0, 0), (-35, 0, 15)), 2.2), (line((-35, 0, 15), (-60, -10, 40)), 1.8),
+        (line((-10, 0, 0), (-35, 0, 15)), 2.2),
+        (line((-35, 0, 15), (-60, -10, 40)), 1.8),
         (line((-35, 0, 15), (-65, 15, 10)), 1.8),
-        (line((-10, 0, 0), (15, -8, 15)), 2.2), (line((15, -8, 15), (45, -15, 35)), 1.6),
+        (line((-10, 0, 0), (15, -8, 15)), 2.2),
+        (line((15, -8, 15), (45, -15, 35)), 1.6),
         (line((15, -8, 15), (35, -25, 5)), 1.5),
     ]
     return draw([(p, np.full(len(p), r)) for p, r in tubes], seed=None).labels
@@ -71,7 +74,9 @@ def test_names_are_proposed_and_can_be_corrected(tree):
     m = measure_ducts(tree)
     by_name = {b.name: b for b in m.branches if b.name}
     assert set(by_name) == {"common bile duct", "right hepatic duct", "left hepatic duct"}
-    assert by_name["left hepatic duct"].points_lps_mm[:, 0].max() > by_name["right hepatic duct"].points_lps_mm[:, 0].max()
+    assert (
+        by_name["left hepatic duct"].points_lps_mm[:, 0].max() > by_name["right hepatic duct"].points_lps_mm[:, 0].max()
+    )
     assert next(n for n in m.nodes if n.name == "confluence").position_lps_mm == pytest.approx((-10, 0, 0), abs=1.5)
     assert all(b.name_source == "proposed" for b in by_name.values())
     left = by_name["left hepatic duct"].id
@@ -84,7 +89,11 @@ def test_files(tree, tmp_path):
     m = measure_ducts(tree)
     files = write_measurement(m, tmp_path / "new", "case")
     assert [f.name for f in files] == [
-        "case.json", "case-branches.csv", "case-profile.csv", "case-centreline.vtp", "case.stl",
+        "case.json",
+        "case-branches.csv",
+        "case-profile.csv",
+        "case-centreline.vtp",
+        "case.stl",
     ]
     data = json.loads(files[0].read_text())
     assert data["coordinate_system"] == "LPS" and data["units"]["volume"] == "ml"
@@ -105,8 +114,12 @@ def test_files(tree, tmp_path):
     triangles = np.frombuffer(raw[84:], dtype=[("n", "<f4", 3), ("v", "<f4", (3, 3)), ("a", "<u2")])["v"].astype(float)
     enclosed = np.einsum("ni,ni->", triangles[:, 0], np.cross(triangles[:, 1], triangles[:, 2])) / 6000
     assert enclosed == pytest.approx(m.volume_ml, rel=0.05)  # outward normals give a positive volume
-    edges = np.sort(np.unique(np.round(triangles.reshape(-1, 3), 3), axis=0, return_inverse=True)[1].reshape(-1, 3)[
-        :, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    edges = np.sort(
+        np.unique(np.round(triangles.reshape(-1, 3), 3), axis=0, return_inverse=True)[1]
+        .reshape(-1, 3)[:, [[0, 1], [1, 2], [2, 0]]]
+        .reshape(-1, 2),
+        axis=1,
+    )
     assert np.all(np.unique(edges, axis=0, return_counts=True)[1] % 2 == 0)  # closed
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from medseg.ducts import measure_ducts
 from medseg.volume import Volume
 

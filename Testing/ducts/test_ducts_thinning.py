@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import ndimage
-
 from medseg.ducts.thinning import thin
+from scipy import ndimage
 
 AROUND = np.ones((3, 3, 3), dtype=bool)
 

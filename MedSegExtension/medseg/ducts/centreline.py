@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from .curves import arc_length, direction, move_ends, resample, smooth, tangents_of
@@ -25,10 +26,16 @@ ROUNDS = 3
 #: Two branches that leave a bifurcation in directions further apart than this are one duct going on, in degrees.
 GOING_ON_DEG = 150.0
 #: How much of the last radius before a tip is filled, at most in a dome and at least in a flat end (voxelised shapes:
-#: 0.71 and 0.92 on average, standard deviation 0.05).
-DOME_FILLED, FLAT_FILLED = 0.78, 0.87
-#: How far beyond the centre of a dome of radius 1 the bundle of rays of `_distance_to_end` leaves it.
-DOME_REACH = 0.94
+#: 0.71 and 0.92 on average, standard deviation 0.05), and how far a dome of radius 1 reaches for the rays that look
+#: for it.
+DOME_FILLED, FLAT_FILLED, DOME_REACH = 0.78, 0.87, 0.94
+#: Ends of up to this many voxels in radius are fitted instead.
+FITTED_VOXELS = 2.25
+#: Standard deviation in voxels of the blur that voxels and interpolation give to the sections at a tip.
+BLUR_VOXELS = 0.5
+#: How sharply the fits of a dome and of a flat end are told apart, and the lean to the dome of an end one voxel in
+#: radius.
+CERTAINTY, DOME_PRIOR_VOXELS = 4.0, 1.0
 
 
 @dataclass
@@ -37,6 +44,7 @@ class Path:
 
     points : (N, 3) local mm, evenly spaced, from node ``start`` to node ``stop``.
     own : (N,) bool, where the section belongs to this branch alone: not in a bifurcation, not in the cap of an end.
+    cap : (N,) bool, the caps of free ends.
     """
 
     start: Any
@@ -45,6 +53,7 @@ class Path:
     closed: bool
     free: tuple[bool, bool]
     own: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    cap: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
 
 def centrelines(graph: networkx.MultiGraph, grid: DuctGrid, radius: Radius) -> tuple[list[Path], dict[Any, np.ndarray]]:
@@ -168,9 +177,7 @@ def _finish_end(path: Path, end: int, grid: DuctGrid, radius: Radius, step: floa
     """Let a free end run straight to where the duct ends.
 
     The path is cut back to one radius before its tip and goes on along its direction. A duct cut flat ends at the
-    cut. A duct that closes with a dome is the sweep of a ball, and its axis ends at the last ball's centre. Which of
-    both it is, is told by how much of the last radius is filled: all of a flat end, two thirds of a dome. Below a few
-    voxels that cannot be told, and the axis ends halfway between.
+    cut. A duct that closes with a dome is the sweep of a ball, and its axis ends at the last ball's centre.
     """
     points = path.points if end == 0 else path.points[::-1]
     s = arc_length(points)
@@ -190,18 +197,48 @@ def _finish_end(path: Path, end: int, grid: DuctGrid, radius: Radius, step: floa
     area, _ = cross_sections(grid, sample, tangents_of(sample), radius(sample))
     r = float(np.sqrt(max(np.median(area), 1e-6) / np.pi))
     reach = _distance_to_end(grid, base, forward, r, voxel)
-    ahead = np.arange(reach - r, reach + 2 * voxel, step / 2) + step / 4
-    beyond = base + ahead[:, None] * forward
-    areas, _ = cross_sections(grid, beyond, np.repeat(forward[None], len(beyond), axis=0), np.full(len(beyond), r))
-    filled = float(areas.sum() * step / 2) / (np.pi * r**3)
-    flat = float(np.clip((filled - DOME_FILLED) / (FLAT_FILLED - DOME_FILLED), 0, 1)) if r > 1.25 * voxel else 0.5
-    extension = reach - DOME_REACH * r * (1 - flat)
+    extension = _axis_end(grid, base, forward, r, reach, voxel)
     if extension > 0:
         rest = np.vstack([base + extension * forward, rest])
     elif -extension < along[-1] / 2:
         rest = rest[along >= -extension]
     rest = resample(rest, step)
     path.points = rest if end == 0 else rest[::-1]
+
+
+def _axis_end(grid: DuctGrid, base: np.ndarray, forward: np.ndarray, r: float, reach: float, voxel: float) -> float:
+    """Where the axis ends, in mm from ``base`` along ``forward``; ``reach`` is where the lumen does.
+
+    Where the end is a few voxels wide, the areas of the sections towards the tip are fitted with those of a dome of
+    radius
+    ``r`` and of a flat cut, each at its best place, both as blurred as the voxels make them, and the better fit counts
+    the more the better it is. Wider ends are told by how much of the last radius is filled, which no blur changes.
+    """
+    step = voxel / 4
+    ahead = np.arange(reach - 2.5 * r, reach + 2.5 * voxel, step)
+    points = base + ahead[:, None] * forward
+    tangents = np.repeat(forward[None], len(points), axis=0)
+    area, _ = cross_sections(grid, points, tangents, np.full(len(points), r))
+    area = area / (np.pi * r**2)
+    if r > FITTED_VOXELS * voxel:
+        filled = float(area[ahead >= reach - r].sum()) * step / r
+        is_flat = float(np.clip((filled - DOME_FILLED) / (FLAT_FILLED - DOME_FILLED), 0, 1))
+        return reach - DOME_REACH * r * (1 - is_flat)
+    area = np.minimum(area, 1.3)
+    places = np.arange(reach - 1.4 * r, reach + 0.5 * voxel, step / 2)
+    beyond = (ahead[None, :] - places[:, None]) / r
+    flat = (beyond < 0).astype(float)
+    dome = np.where(beyond < 0, 1.0, np.clip(1 - beyond**2, 0, 1))
+    blur = BLUR_VOXELS * float(np.linalg.norm(forward * grid.spacing)) / step  # the voxel as seen along the duct
+    best = []
+    for model in (dome, flat):
+        misfit = np.square(gaussian_filter1d(model, blur, axis=1, mode="nearest") - area).mean(axis=1)
+        best.append((float(misfit.min()), float(places[int(np.argmin(misfit))])))
+    (dome_misfit, dome_end), (flat_misfit, flat_end) = best
+    prior = DOME_PRIOR_VOXELS * voxel / r  # a few voxels cannot tell: lean to the dome, which ends are more often
+    odds = np.log((flat_misfit + 1e-6) / (dome_misfit + 1e-6)) * CERTAINTY + prior
+    weight = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+    return weight * dome_end + (1 - weight) * flat_end
 
 
 def _distance_to_end(grid: DuctGrid, base: np.ndarray, forward: np.ndarray, r: float, voxel: float) -> float:
@@ -292,10 +329,12 @@ def _join(
 
 def _unmark_caps(path: Path, radius: Radius) -> None:
     """The last radius before a free end has no section of its own."""
+    path.cap = np.zeros(len(path.points), dtype=bool)
     for end in (0, 1):
         if path.free[end]:
             points = path.points if end == 0 else path.points[::-1]
             near = arc_length(points) < np.minimum(radius(points), arc_length(points)[-1] / 4)
             # contiguous from the end only
             near = np.logical_and.accumulate(near)
-            path.own &= ~(near if end == 0 else near[::-1])
+            path.cap |= near if end == 0 else near[::-1]
+    path.own &= ~path.cap

@@ -87,7 +87,7 @@ def measure_ducts(
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
     drawn = grid.mask if sizes[1:].min() >= LEAST_VOXELS else grid.mask & (sizes >= LEAST_VOXELS)[parts]
     radius = inscribed_radius(grid.mask, grid.spacing)
-    graph = skeleton_graph(*isotropic_mask(drawn, grid.spacing), radius)
+    graph = skeleton_graph(*isotropic_mask(drawn, grid.spacing), radius, voxel)
     tell(0.4, "following the centrelines")
     paths, positions = centrelines(graph, grid, radius)
     tell(0.6, "measuring the calibre")
@@ -142,7 +142,7 @@ def _assemble(
         mean = float(diameter[where].mean())
         if alone and not path.closed and length < LEAST_ELONGATION * float(measured[where].mean()):
             continue
-        narrow = int(np.argmin(np.where(where, measured, np.inf)))
+        narrow = int(np.argmin(np.where(path.cap, np.inf, measured)))
         chord = float(np.linalg.norm(path.points[-1] - path.points[0]))
         branches.append(
             Branch(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: A spur is a terminal branch that ends within this many voxels outside the largest ball inscribed at its origin …
 SPUR_VOXELS = 2.0
 #: … or within this fraction of that ball's radius, whichever is more.
-SPUR_RADII = 0.5
+SPUR_RADII = 0.7
 
 #: Two branches that leave a node further apart than this, in degrees, are one duct passing through.
 THROUGH_DEG = 125.0
@@ -45,7 +45,7 @@ def inscribed_radius(mask: np.ndarray, spacing: np.ndarray) -> Radius:
     return lambda points: tree.query(np.atleast_2d(points))[0]
 
 
-def skeleton_graph(mask: np.ndarray, spacing: np.ndarray, radius: Radius) -> networkx.MultiGraph:
+def skeleton_graph(mask: np.ndarray, spacing: np.ndarray, radius: Radius, steps_mm: float = 0.0) -> networkx.MultiGraph:
     """The pruned graph of the thinned mask.
 
     Parameters
@@ -53,6 +53,8 @@ def skeleton_graph(mask: np.ndarray, spacing: np.ndarray, radius: Radius) -> net
     mask : (A, B, C) bool with a background border, spacings nearly equal.
     spacing : (3,) mm.
     radius : from `inscribed_radius`.
+    steps_mm : the largest spacing of the image, where the mask was interpolated between its slices: the outline has
+        steps of that size.
 
     Returns
     -------
@@ -64,18 +66,17 @@ def skeleton_graph(mask: np.ndarray, spacing: np.ndarray, radius: Radius) -> net
     try:
         import networkx as nx
     except ImportError as error:
-        raise MissingPackageError(
-            "measuring needs networkx", mend="pip install 'medseg[measure]'"
-        ) from error
+        raise MissingPackageError("measuring needs networkx", mend="pip install 'medseg[measure]'") from error
 
     voxels = np.argwhere(thin(mask))
     graph = nx.MultiGraph()
     if len(voxels):
         _trace(voxels, spacing, radius, graph)
-        _prune(graph, radius, float(spacing.max()))
-        while _cut_contact(graph, radius, float(spacing.max())):
+        voxel = max(float(spacing.max()), 0.6 * steps_mm)
+        _prune(graph, radius, voxel)
+        while _cut_contact(graph, radius, voxel):
             graph.graph["contacts"] = graph.graph.get("contacts", 0) + 1
-            _prune(graph, radius, float(spacing.max()))
+            _prune(graph, radius, voxel)
     return graph
 
 

@@ -61,9 +61,42 @@ def duct_surface(grid: DuctGrid, parts: np.ndarray) -> tuple[np.ndarray, np.ndar
     if not all_vertices:
         return np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64), np.zeros(0, dtype=np.int64)
     vertices, faces = np.concatenate(all_vertices), np.concatenate(all_faces).astype(np.int64)
+    if len(all_vertices) > 1:
+        vertices, faces = _merged(vertices, faces)
     if _signed_volume(vertices, faces) < 0:  # a mirrored index order turns the triangles inside out
         faces = faces[:, ::-1]
+    vertices = _with_volume(
+        vertices, faces, np.count_nonzero(grid.mask) * grid.voxel_volume_mm3, grid.spacing.min() / 3
+    )
     return vertices, faces, np.concatenate(all_parts)
+
+
+def _merged(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One vertex for each place: the slabs have those of their common plane twice."""
+    _, first, index = np.unique(np.round(vertices, 5), axis=0, return_index=True, return_inverse=True)
+    return vertices[first], index.reshape(-1)[faces]
+
+
+def _with_volume(vertices: np.ndarray, faces: np.ndarray, volume: float, limit: float) -> np.ndarray:
+    """Move the surface along its normals so that it encloses ``volume`` mm³, at most ``limit`` mm.
+
+    Smoothing and the cut corners of marching cubes take volume from thin ducts.
+    """
+    for _ in range(2):
+        a, b, c = (vertices[faces[:, n]] for n in range(3))
+        across = np.cross(b - a, c - a)
+        normals = np.stack(
+            [
+                np.bincount(faces.ravel(), weights=np.repeat(across[:, axis], 3), minlength=len(vertices))
+                for axis in range(3)
+            ],
+            axis=1,
+        )
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        area = 0.5 * float(np.linalg.norm(across, axis=1).sum())
+        move = (volume - _signed_volume(vertices, faces)) / max(area, 1e-9)
+        vertices = vertices + np.clip(move, -limit, limit) * normals
+    return vertices
 
 
 def triangle_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
