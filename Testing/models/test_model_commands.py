@@ -71,7 +71,7 @@ def test_inspect_of_an_unsafe_model_tells_all_and_ends_with_2(medseg, tmp_path) 
 @pytest.mark.parametrize(("kind", "suffix"), [
     ("safetensors", ".onnx"), ("safetensors", ".pt"), ("torchscript", ".onnx"), ("torchscript", ".safetensors"),
     ("onnx", ".onnx")])
-def test_convert_carries_the_card_and_the_numbers_over(medseg, carded, slices, expected, tmp_path, kind, suffix) -> None:
+def test_convert_carries_card_and_numbers_over(medseg, carded, slices, expected, tmp_path, kind, suffix) -> None:
     out = tmp_path / f"converted{suffix}"
     done = medseg("convert", carded[kind], out, "--json")
     assert done.returncode == 0, done.stderr

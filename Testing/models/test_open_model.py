@@ -225,8 +225,9 @@ def test_an_onnx_file_opens_and_runs_where_torch_and_onnx_cannot_be_imported(car
         "except Exception as error: print(type(error).__name__, error)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(carded["onnx"]), str(carded["safetensors"])], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}, check=False)
+        [sys.executable, "-c", program, str(carded["onnx"]), str(carded["safetensors"])],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)})
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.strip().splitlines()
     assert first.startswith("onnxruntime |") and "openvino" in first

@@ -41,7 +41,8 @@ def refused(path: Path, kind: type[MedSegError] = InputError) -> str:
 
 @pytest.mark.parametrize(("content", "word"), [
     (b"", "empty"), (b"<html><body>404</body></html>", "text"), (b"\x1f\x8b\x08\x00" + b"x" * 50, "gzip"),
-    (bytes(range(1, 200)), "no model"), (b"PK\x03\x04" + b"\0" * 40, "damaged"), (b"\x89HDF\r\n\x1a\n" + b"\0" * 99, "HDF5"),
+    (bytes(range(1, 200)), "no model"), (b"PK\x03\x04" + b"\0" * 40, "damaged"),
+    (b"\x89HDF\r\n\x1a\n" + b"\0" * 99, "HDF5"),
     (b"\0" * 4096, "no model"),
 ])
 def test_what_is_no_model_is_refused_whatever_its_name(tmp_path, content, word) -> None:
@@ -101,7 +102,9 @@ def test_a_pickled_pytorch_file_is_refused_with_how_to_save_it_again(network, tm
         assert "safetensors.torch.save_file" in line and "torch.onnx.export" in line
 
 
-def rewrite(source: Path, target: Path, changes: dict[str, bytes | None], extra: dict[str, bytes] | None = None) -> Path:
+def rewrite(
+    source: Path, target: Path, changes: dict[str, bytes | None], extra: dict[str, bytes] | None = None
+) -> Path:
     """Copy a TorchScript archive with entries (named without their root) replaced, removed (None) or added."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         root = old.namelist()[0].partition("/")[0]
@@ -243,7 +246,8 @@ def test_an_operator_hidden_in_a_branch_is_found(tmp_path) -> None:
     def branch(name: str, node: onnx.NodeProto) -> onnx.GraphProto:
         return helper.make_graph([node], name, [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
 
-    inner = helper.make_node("If", ["c"], ["y"], then_branch=branch("a", helper.make_node("PyOp", ["x"], ["y"], domain="evil")),
+    evil = helper.make_node("PyOp", ["x"], ["y"], domain="evil")
+    inner = helper.make_node("If", ["c"], ["y"], then_branch=branch("a", evil),
                              else_branch=branch("b", helper.make_node("Identity", ["x"], ["y"])))
     outer = helper.make_node("If", ["c"], ["y"], then_branch=branch("c", inner),
                              else_branch=branch("d", helper.make_node("Identity", ["x"], ["y"])))
@@ -253,13 +257,14 @@ def test_an_operator_hidden_in_a_branch_is_found(tmp_path) -> None:
 
 def test_a_function_the_file_defines_is_no_foreign_operator(tmp_path) -> None:
     opset = helper.make_opsetid("", 18)
-    function = helper.make_function("local", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [opset])
+    adds = [helper.make_node("Add", ["a", "a"], ["b"])]
+    function = helper.make_function("local", "Twice", ["a"], ["b"], adds, [opset])
     path = onnx_model(tmp_path, [helper.make_node("Twice", ["x"], ["y"], domain="local")], functions=[function],
                       opset_imports=[opset, helper.make_opsetid("local", 1)])
     x = np.ones((1, 1, 4, 4), np.float32)
     np.testing.assert_array_equal(open_model(path, backend="onnxruntime", device="cpu").run(x), 2 * x)
-    foreign = helper.make_function("local", "Twice", ["a"], ["b"], [helper.make_node("PyOp", ["a"], ["b"], domain="evil")],
-                                   [opset])
+    calls = [helper.make_node("PyOp", ["a"], ["b"], domain="evil")]
+    foreign = helper.make_function("local", "Twice", ["a"], ["b"], calls, [opset])
     path = onnx_model(tmp_path, [helper.make_node("Twice", ["x"], ["y"], domain="local")], functions=[foreign],
                       opset_imports=[opset, helper.make_opsetid("local", 1)])
     assert "'evil'" in refused(path, UnsafeModelError)

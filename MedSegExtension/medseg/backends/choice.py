@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .probe import BACKENDS, DeviceInfo, probe_devices
+from .probe import BACKENDS, DeviceInfo, may_have_gpu, probe_devices
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
@@ -34,7 +34,7 @@ def choose_device(device: str = "auto", backends: Sequence[str] = BACKENDS) -> C
     """
     if not _DEVICE.fullmatch(device):
         raise InputError(f"there is no device {device!r}", mend="use auto, cpu, cuda, cuda:1, ... or mps")
-    found = probe_devices(backends)
+    found = _probe(device, backends)
     order = {name: number for number, name in enumerate(backends)}
     matching = [info for info in found if _matches(info, device)]
     usable = [info for info in matching if info.usable]
@@ -43,6 +43,17 @@ def choose_device(device: str = "auto", backends: Sequence[str] = BACKENDS) -> C
     usable.sort(key=lambda info: (info.device == "cpu", order[info.backend]))
     best = usable[0]
     return Choice(best.backend, best.device, _why(device, best, found, order))
+
+
+def _probe(device: str, backends: Sequence[str]) -> list[DeviceInfo]:
+    """Probe in order and stop where no later backend could be chosen: each import costs time and memory."""
+    found: list[DeviceInfo] = []
+    for backend in backends:
+        settled = any(info.usable and _matches(info, device) for info in found)
+        if settled and (device != "auto" or not may_have_gpu(backend)):
+            continue
+        found += probe_devices((backend,))
+    return found
 
 
 def _matches(info: DeviceInfo, device: str) -> bool:
@@ -70,7 +81,6 @@ def _refuse(device: str, backends: Sequence[str], found: Sequence[DeviceInfo], m
     if len(missing) == len(found):
         installs = " or ".join(INSTALL[name] for name in backends)
         raise MissingPackageError(f"none of the backends {', '.join(backends)} is installed", mend=installs)
-    reasons = [f"{info.backend}: {info.reason}" for info in matching if info.reason]
+    reasons = [f"{info.backend}: {info.reason}" for info in matching if info.reason] or ["no such device was found"]
     usable = ", ".join(sorted({info.device for info in found if info.usable})) or "none"
-    raise InputError(f"device {device} is not usable" + (f" ({'; '.join(reasons)})" if reasons else ""),
-                     mend=f"usable here: {usable}")
+    raise InputError(f"device {device} is not usable ({'; '.join(reasons)})", mend=f"usable here: {usable}")

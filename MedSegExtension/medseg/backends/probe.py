@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,19 @@ def probe_devices(backends: Sequence[str] = BACKENDS) -> list[DeviceInfo]:
         except MissingPackageError as error:
             found.append(DeviceInfo(backend, "cpu", "", False, error.line()))
     return found
+
+
+def may_have_gpu(backend: str) -> bool:
+    """Whether a backend as installed could use a GPU, told without importing it."""
+    if backend != "onnxruntime":
+        return backend == "torch"
+    try:
+        spec = find_spec(backend)
+    except (ImportError, ValueError):  # ValueError: the module is blocked
+        return False
+    # The builds for CUDA carry their provider as a library of its own.
+    folders = spec.submodule_search_locations or [] if spec else []
+    return any(any(Path(folder).glob("capi/*onnxruntime_providers_cuda*")) for folder in folders)
 
 
 def _torch(torch: Any) -> Iterator[DeviceInfo]:

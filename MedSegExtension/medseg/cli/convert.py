@@ -14,7 +14,7 @@ def convert(
     model: Annotated[Path, typer.Argument(help="The model file.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="The file to write: .onnx, .safetensors, or .pt for TorchScript.",
                                         show_default=False)],
-    card: Annotated[Path | None, typer.Option("--card", help="A model card to use in place of the model's own.")] = None,
+    card: Annotated[Path | None, typer.Option(help="A model card to use in place of the model's own.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Write a model in another format with its card inside, run both, and print the largest difference.
@@ -28,8 +28,8 @@ def convert(
     if json:
         print_json(done.as_dict())
         return
-    output.print(f"{done.file}: {done.format}, {done.bytes:,} bytes, " + ("card inside" if done.has_card else "no card"),
-                 markup=False)
+    inside = "card inside" if done.has_card else "no card"
+    output.print(f"{done.file}: {done.format}, {done.bytes:,} bytes, {inside}", markup=False)
     output.print(f"  largest difference on {done.slices[0]} random slices of {done.slices[2]} × {done.slices[3]}: "
                  f"{done.largest_difference:.1e} in the raw output"
                  + ("" if done.largest_probability_difference is None

@@ -27,7 +27,9 @@ from .model import Model
 from .opening import open_model
 
 #: Suffixes of the formats that can be written.
-SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".safetensors": "safetensors", ".pt": "torchscript", ".ts": "torchscript"}
+SUFFIXES: dict[str, Format] = {
+    ".onnx": "onnx", ".safetensors": "safetensors", ".pt": "torchscript", ".ts": "torchscript",
+}
 #: Largest difference of probabilities that is still rounding.
 PARITY = 1e-4
 OPSET = 18
@@ -129,7 +131,8 @@ def _write(module: Any, model: Model, kind: Format, path: Path, channels: int) -
         if model.card is None or model.card.architecture is None:
             raise InputError("weights alone need a card that names their architecture", file=model.path,
                              mend="give the card with --card, or convert to ONNX")
-        require("safetensors.torch", "torch").save_file({n: t.clone().contiguous() for n, t in state.items()}, str(path))
+        whole = {name: tensor.clone().contiguous() for name, tensor in state.items()}
+        require("safetensors.torch", "torch").save_file(whole, str(path))
     else:
         step = int(getattr(module, "multiple_of", 32))
         # A batch of 1 or a square slice would be taken for constants.
@@ -151,8 +154,8 @@ def _network_to_onnx(torch: Any, module: Any, example: Any, step: int, path: Pat
         steps = torch.export.Dim(f"{name}_steps", min=1, max=8192 // step)
         dynamic[axis] = step * steps if step > 1 else steps
     # Weights inside the file: the exporter's own choice is a second file beside it.
-    torch.onnx.export(module, (example,), str(path), dynamo=True, external_data=False, opset_version=OPSET, verbose=False,
-                      input_names=["slices"], output_names=["logits"], dynamic_shapes=(dynamic,))
+    torch.onnx.export(module, (example,), str(path), dynamo=True, external_data=False, opset_version=OPSET,
+                      verbose=False, input_names=["slices"], output_names=["logits"], dynamic_shapes=(dynamic,))
 
 
 def _script_to_onnx(torch: Any, module: Any, example: Any, path: Path) -> None:
@@ -199,6 +202,6 @@ def _compare(
         probabilities = largest = float(np.abs(activate(theirs, activation) - activate(ours, activation)).max())
         limit = PARITY
     if not largest <= limit:
-        raise MedSegError(f"the written model differs from the original by {largest:.1e}, {limit:.1e} is allowed", file=out,
-                          mend="report it; nothing was written")
+        raise MedSegError(f"the written model differs from the original by {largest:.1e}, {limit:.1e} is allowed",
+                          file=out, mend="report it; nothing was written")
     return raw, probabilities
