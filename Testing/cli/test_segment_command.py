@@ -160,6 +160,7 @@ def test_several_input_volumes_go_to_the_channels_of_the_card(tmp_path: Path) ->
         ("text", ("broken.nii.gz",)),
         ("nan", ("1 of 3840 voxel is NaN or infinite",)),
         ("four", ("4D", "2")),
+        ("colour", ("colour",)),
         ("missing", ("no such file",)),
     ],
 )
@@ -182,6 +183,11 @@ def test_a_volume_that_cannot_be_used_is_one_line(
         array = good.array.astype(np.float32)
         array[0, 0, 0] = np.nan
         write_volume(Volume(array), path)
+    elif what == "colour":
+        path = tmp_path / "broken.png"
+        sitk.WriteImage(
+            sitk.GetImageFromArray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3), isVector=True), str(path)
+        )
     elif what == "four":
         sitk.WriteImage(sitk.JoinSeries([sitk.GetImageFromArray(good.array)] * 2), str(path))
     one_line(medseg("segment", path, "-m", model, "-o", tmp_path / "out.nii.gz", status=2), *words)
