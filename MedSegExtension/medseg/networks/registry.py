@@ -10,11 +10,26 @@ from torch import nn
 
 from ..card import Architecture
 from ..errors import InputError
+from .keras_network import KerasNetwork
+from .monai_networks import monai_attention_unet, monai_basic_unet, monai_dynunet, monai_unet
+from .plain_unet import PlainUNet
+from .resnet_unet import ResNetUNet
 from .unet2d import UNet2d
 from .unet2d_b import UNet2dB
 
 #: Every network a card may name.
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"unet2d": UNet2d, "unet2d-b": UNet2dB}
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "unet2d": UNet2d,
+    "unet2d-b": UNet2dB,
+    # Networks made elsewhere, for weights that exist.
+    "plain-unet": PlainUNet,
+    "resnet-unet": ResNetUNet,
+    "monai-unet": monai_unet,
+    "monai-basic-unet": monai_basic_unet,
+    "monai-dynunet": monai_dynunet,
+    "monai-attention-unet": monai_attention_unet,
+    "keras-graph": KerasNetwork,
+}
 
 #: Ready choices for training; the number of channels is filled in from the data.
 PRESETS: dict[str, Architecture] = {

@@ -1,0 +1,278 @@
+"""Keras models (``.keras``, whole-model ``.h5`` of Keras 2 and 3) without Keras and without TensorFlow.
+
+The configuration is read as JSON, the weights as arrays; our own layers in PyTorch run them. Nothing that a file holds
+is executed, and a layer that is code (Lambda) or needs code (custom classes) is a reason to refuse.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..card import Architecture
+from ..errors import InputError
+from .archive import check_archive, read_entry
+from .hdf5_file import attribute_text, open_hdf5
+from .keras_config import ConfigRefused, Graph, entries, parse_config, read_graph
+from .keras_layers import is_code, operation
+from .keras_weights import find_in_h5, find_in_v3, to_torch
+from .report import CARD_KEY, ModelReport, TensorInfo
+
+MAX_CONFIG = 64 * 2**20
+MAX_WEIGHTS = 4 * 2**30
+_DOWN = {"conv2d", "depthwise_conv2d", "separable_conv2d", "max_pool", "average_pool"}
+_NO_CONFIG = "it holds weights but not the network they belong to"
+
+
+@dataclass
+class KerasFile:
+    """An open Keras file: its configuration, version and checked weights."""
+
+    path: Path
+    data: dict[str, Any]
+    version: str
+    hdf5: Any
+    archive: bool
+    card_text: str | None = None
+
+
+@contextmanager
+def open_keras(path: Path) -> Iterator[KerasFile]:
+    """Open and check the file, archive or HDF5. Raises InputError, UnsafeModelError, MissingPackageError."""
+    with path.open("rb") as stream:
+        zipped = stream.read(4) == b"PK\x03\x04"
+    if not zipped:
+        with open_hdf5(path) as file:
+            text = attribute_text(path, file, "model_config")
+            if text is None:
+                raise InputError(
+                    f"this Keras file cannot be used alone: {_NO_CONFIG}",
+                    file=path,
+                    mend="save the whole model with model.save(...)",
+                )
+            version = attribute_text(path, file, "keras_version") or ""
+            if not version and "model_weights" in file:
+                version = attribute_text(path, file["model_weights"], "keras_version") or ""
+            yield KerasFile(path, _parsed(path, text), version, file, False, attribute_text(path, file, CARD_KEY))
+        return
+    with check_archive(path) as archive:
+        names = archive.namelist()
+        for name in ("config.json", "model.weights.h5"):
+            if name not in names:
+                raise InputError(f"the .keras archive has no {name}", file=path, mend="save the model again")
+        text = read_entry(path, archive, "config.json", MAX_CONFIG).decode("utf-8", "replace")
+        version = ""
+        if "metadata.json" in names:
+            version = _version(read_entry(path, archive, "metadata.json", 1 << 20))
+        card = read_entry(path, archive, CARD_KEY, 1 << 22).decode("utf-8", "replace") if CARD_KEY in names else None
+        data = _parsed(path, text)
+        content = read_entry(path, archive, "model.weights.h5", MAX_WEIGHTS)
+    with open_hdf5(path, content) as file:
+        yield KerasFile(path, data, version, file, True, card)
+
+
+def _version(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["keras_version"])[:40]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return parse_config(text)
+    except ConfigRefused as error:
+        raise _refusal(path, error) from None
+
+
+def _refusal(path: Path, error: ConfigRefused) -> InputError:
+    return InputError(f"this Keras model cannot be opened: {error}", file=path, mend=error.mend)
+
+
+def inspect_keras(path: Path) -> ModelReport:
+    """The report of a Keras file. Static: neither Keras nor PyTorch is needed, only h5py.
+
+    Raises InputError for a layer or a graph that cannot be run here; a layer that holds code is listed in ``unsafe``.
+    """
+    with open_keras(path) as file:
+        report = ModelReport(path=path, format="keras", framework="Keras", version=file.version)
+        report.card_text = file.card_text
+        report.details = {"container": ".keras archive" if file.archive else "HDF5"}
+        try:
+            reasons = {why: None for kind, entry in entries(file.data) if (why := is_code(kind, entry.get("config")))}
+            if reasons:
+                report.unsafe = tuple(f"it holds {why}" for why in reasons)
+                return report
+            graph, layout = _network(file)
+        except ConfigRefused as error:
+            raise _refusal(path, error) from None
+        _fill(report, file, graph, layout)
+    return report
+
+
+def keras_network(path: Path) -> tuple[Architecture, dict[str, np.ndarray]]:
+    """The architecture (``keras-graph`` with its graph) and tensors of a Keras file. Raises as `inspect_keras`."""
+    with open_keras(path) as file:
+        try:
+            _, layout = _network(file)
+        except ConfigRefused as error:
+            raise _refusal(path, error) from None
+        tensors: dict[str, np.ndarray] = {}
+        for number, (name, op) in enumerate(layout["layers"].items()):
+            found = layout["places"].get(name, {})
+            try:
+                arrays = to_torch(op, {role: data[()] for role, data in found.items()}, layout["channels_first"])
+            except (ValueError, TypeError) as error:
+                raise InputError(
+                    f"the weights of layer {name[:120]!r} do not fit it ({error})",
+                    file=path,
+                    mend="save the model again",
+                ) from None
+            if arrays:
+                op["shapes"] = {role: list(array.shape) for role, array in arrays.items()}
+            _check_shapes(path, name, op)
+            # The module's own name of the layer, see KerasNetwork.
+            key = f"{number:03d}_" + "".join(letter if letter.isalnum() else "_" for letter in name)[:80]
+            tensors |= {f"layers.{key}.{role}": array for role, array in arrays.items()}
+    graph = {name: layout[name] for name in ("inputs", "layers", "calls", "output", "multiple_of")}
+    return Architecture("keras-graph", {"graph": graph}), tensors
+
+
+def _check_shapes(path: Path, name: str, op: dict[str, Any]) -> None:
+    kernel = op.get("shapes", {}).get("depthwise" if op["op"] == "separable_conv2d" else "weight")
+    if "kernel" in op and kernel is not None and list(kernel[2:]) != list(op["kernel"]):
+        raise InputError(
+            f"the weights of layer {name[:120]!r} have a kernel of {kernel[2:]}, its configuration says {op['kernel']}",
+            file=path,
+            mend="save the model again",
+        )
+
+
+def _network(file: KerasFile) -> tuple[Graph, dict[str, Any]]:
+    """The graph in our own words and where its weights lie. Raises ConfigRefused, InputError."""
+    graph = read_graph(file.data)
+    if len(graph.inputs) != 1:
+        raise ConfigRefused(f"it has {len(graph.inputs)} inputs, one is needed")
+    if len(graph.outputs) != 1:
+        raise ConfigRefused(
+            f"it has {len(graph.outputs)} outputs, one is needed",
+            "save a model that ends in the segmentation: keras.Model(model.inputs, model.outputs[0])",
+        )
+    if len(graph.shapes[0]) not in (0, 4):
+        raise ConfigRefused(
+            f"its input has {len(graph.shapes[0])} axes, a 2D network has four (slices, height, width, channels)",
+            "give a 2D segmentation network",
+        )
+    channels_first = any(
+        layer.config.get("data_format") == "channels_first"
+        for layer in graph.layers.values()
+        if isinstance(layer.config, dict)
+    )
+    ops = {name: operation(layer, channels_first, file.version) for name, layer in graph.layers.items()}
+    places = (
+        find_in_v3(file.path, file.hdf5, file.data, ops)
+        if file.archive
+        else find_in_h5(file.path, file.hdf5, graph.layers, ops)
+    )
+    return graph, {
+        "inputs": graph.inputs,
+        "layers": ops,
+        "output": graph.outputs[0],
+        "places": places,
+        "calls": [[call.output, call.layer, list(call.inputs)] for call in graph.calls],
+        "multiple_of": _multiple(graph, ops),
+        "channels_first": channels_first,
+    }
+
+
+def _multiple(graph: Graph, ops: dict[str, Any]) -> int:
+    """By how much the network shrinks a slice where it is smallest."""
+    scale, most = {graph.inputs[0]: 1.0}, 1.0
+    for call in graph.calls:
+        op = ops[call.layer]
+        now = max(scale[name] for name in call.inputs) if call.inputs else 1.0
+        if op["op"] in _DOWN:
+            now *= max(op["strides"])
+        elif op["op"] in ("conv2d_transpose", "upsample"):
+            now /= max(op["strides"] if "strides" in op else op["size"])
+        scale[call.output] = now
+        most = max(most, now)
+    return min(512, round(most))
+
+
+def _fill(report: ModelReport, file: KerasFile, graph: Graph, layout: dict[str, Any]) -> None:
+    statistics = ("moving_mean", "moving_variance", "mean", "variance")
+    sizes = {True: 0, False: 0}
+    for variables in layout["places"].values():
+        for role, data in variables.items():
+            sizes[role in statistics] += prod(data.shape)
+    report.parameters = sizes[False]
+    report.details |= {"running_statistics": sizes[True], "layers": len(graph.layers)}
+    report.multiple_of = layout["multiple_of"]
+    ops = layout["layers"]
+    shape = graph.shapes[0] or (None, None, None, None)
+    batch, height, width, channels = shape if not layout["channels_first"] else (shape[0], *shape[2:], shape[1])
+    report.in_channels = channels or _edge_channels(graph, layout, first=True)
+    report.out_channels = _edge_channels(graph, layout, first=False)
+    if height and width:
+        report.fixed_size = (height, width)
+    report.fixed_batch = batch
+    last = next(call for call in reversed(graph.calls) if call.output == graph.outputs[0])
+    activation = ops[last.layer].get("activation")
+    report.ends_in = activation if activation in ("sigmoid", "softmax") else ""
+    name = graph.inputs[0].removeprefix("input:")
+    report.inputs = (TensorInfo(name, "float32", (batch, report.in_channels, height, width)),)
+    report.outputs = (TensorInfo(last.layer, "float32", (batch, report.out_channels, height, width)),)
+    _notes(report, file, graph, ops)
+
+
+def _notes(report: ModelReport, file: KerasFile, graph: Graph, ops: dict[str, Any]) -> None:
+    text = json.dumps([layer.config.get("dtype") for layer in graph.layers.values() if isinstance(layer.config, dict)])
+    if "16" in text:
+        report.warnings.append(
+            "the model was trained in half or mixed precision; it runs in float32 here, which its own "
+            "framework's numbers follow to about 1e-3"
+        )
+    early = file.version.split(".")[:2]
+    if (
+        early
+        and early[0] in ("1", "2")
+        and early[-1] in ("0", "1", "2")
+        and any(op.get("mode") == "bilinear" for op in ops.values())
+        and not file.version.endswith("-tf")
+    ):
+        report.warnings.append(
+            f"Keras {file.version} may have interpolated from pixel corners; it is done from pixel "
+            "centres here, as TensorFlow 2 does"
+        )
+
+
+def _edge_channels(graph: Graph, layout: dict[str, Any], *, first: bool) -> int | None:
+    """Channels at the input or output, from the nearest layer with a kernel on a path without merges."""
+    ops, places = layout["layers"], layout["places"]
+    if first:
+        for call in graph.calls:
+            kernel = places.get(call.layer, {}).get("kernel")
+            if graph.inputs[0] in call.inputs and ops[call.layer]["op"] == "conv2d" and kernel is not None:
+                return kernel.shape[2] * ops[call.layer].get("groups", 1)
+        return None
+    makers = {call.output: call for call in graph.calls}
+    value = graph.outputs[0]
+    while value in makers:
+        call = makers[value]
+        op, found = ops[call.layer], places.get(call.layer, {})
+        if op["op"] in ("conv2d", "dense"):
+            return found["kernel"].shape[-1]
+        if op["op"] in ("conv2d_transpose", "separable_conv2d"):
+            return found["kernel"].shape[2] if "kernel" in found else found["pointwise_kernel"].shape[3]
+        if op["op"] == "concatenate" or not call.inputs:
+            return None
+        value = call.inputs[0]
+    return None

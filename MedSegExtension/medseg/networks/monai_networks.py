@@ -1,0 +1,191 @@
+"""MONAI's own 2D networks by name (docs.monai.io/en/stable/networks.html), for weights that were trained with them.
+
+Each argument is checked before MONAI sees it; activations and norms are names that MONAI looks up in tables of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from ..errors import InputError, MissingPackageError
+from .arguments import check_channels, check_choice, check_flag, check_whole, check_widths
+
+_ACTS = ("prelu", "relu", "leakyrelu", "elu", "swish", "mish", "gelu", "relu6", "selu", "tanh", "sigmoid")
+_NORMS = ("batch", "instance", "group", "layer", "instance_nvfuser")
+
+Named = str | Sequence[Any]
+Sizes = int | Sequence[Any]
+
+
+def monai_unet(
+    in_channels: int = 1,
+    out_channels: int = 1,
+    channels: Sequence[int] = (16, 32, 64, 128, 256),
+    strides: Sequence[int] = (2, 2, 2, 2),
+    kernel_size: Sizes = 3,
+    up_kernel_size: Sizes = 3,
+    num_res_units: int = 0,
+    act: Named = "prelu",
+    norm: Named = "instance",
+    bias: bool = True,
+) -> nn.Module:
+    """``monai.networks.nets.UNet`` in 2D."""
+    _edges(in_channels, out_channels)
+    wide = check_widths(channels)
+    check_flag("bias", bias)
+    if not 0 <= check_whole("num_res_units", num_res_units) <= 16:
+        raise InputError(f"architecture argument num_res_units is {num_res_units}", mend="use 0 to 16")
+    steps = _sizes("strides", strides, len(wide) - 1)
+    network = _nets().UNet(
+        spatial_dims=2,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        channels=wide,
+        strides=steps,
+        kernel_size=_size("kernel_size", kernel_size),
+        up_kernel_size=_size("up_kernel_size", up_kernel_size),
+        num_res_units=num_res_units,
+        act=_named("act", act, _ACTS),
+        norm=_named("norm", norm, _NORMS),
+        bias=bias,
+    )
+    return _multiple(network, steps)
+
+
+def monai_basic_unet(
+    in_channels: int = 1,
+    out_channels: int = 2,
+    features: Sequence[int] = (32, 32, 64, 128, 256, 32),
+    act: Named = ("leakyrelu", {"negative_slope": 0.1}),
+    norm: Named = ("instance", {"affine": True}),
+    bias: bool = True,
+    upsample: str = "deconv",
+) -> nn.Module:
+    """``monai.networks.nets.BasicUNet`` in 2D."""
+    _edges(in_channels, out_channels)
+    wide = check_widths(features)
+    if len(wide) != 6:
+        raise InputError(f"architecture argument features is {features!r}", mend="give six channel counts")
+    check_flag("bias", bias)
+    check_choice("upsample", upsample, ("deconv", "nontrainable"))
+    network = _nets().BasicUNet(
+        spatial_dims=2,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        features=wide,
+        act=_named("act", act, _ACTS),
+        norm=_named("norm", norm, _NORMS),
+        bias=bias,
+        upsample=upsample,
+    )
+    return _multiple(network, (2, 2, 2, 2))
+
+
+def monai_dynunet(
+    in_channels: int = 1,
+    out_channels: int = 1,
+    filters: Sequence[int] = (32, 64, 128, 256),
+    kernel_size: Sequence[Any] = (3, 3, 3, 3),
+    strides: Sequence[Any] = (1, 2, 2, 2),
+    upsample_kernel_size: Sequence[Any] = (2, 2, 2),
+    norm_name: Named = ("instance", {"affine": True}),
+    act_name: Named = ("leakyrelu", {"negative_slope": 0.01}),
+    res_block: bool = False,
+    trans_bias: bool = False,
+) -> nn.Module:
+    """``monai.networks.nets.DynUNet`` in 2D, without the extra outputs that only training uses."""
+    _edges(in_channels, out_channels)
+    wide = check_widths(filters)
+    check_flag("res_block", res_block)
+    check_flag("trans_bias", trans_bias)
+    steps = _sizes("strides", strides, len(wide))
+    network = _nets().DynUNet(
+        spatial_dims=2,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        filters=wide,
+        kernel_size=_sizes("kernel_size", kernel_size, len(wide)),
+        strides=steps,
+        upsample_kernel_size=_sizes("upsample_kernel_size", upsample_kernel_size, len(wide) - 1),
+        norm_name=_named("norm_name", norm_name, _NORMS),
+        act_name=_named("act_name", act_name, _ACTS),
+        res_block=res_block,
+        trans_bias=trans_bias,
+    )
+    return _multiple(network, steps)
+
+
+def monai_attention_unet(
+    in_channels: int = 1,
+    out_channels: int = 1,
+    channels: Sequence[int] = (16, 32, 64, 128, 256),
+    strides: Sequence[int] = (2, 2, 2, 2),
+    kernel_size: Sizes = 3,
+    up_kernel_size: Sizes = 3,
+) -> nn.Module:
+    """``monai.networks.nets.AttentionUnet`` in 2D."""
+    _edges(in_channels, out_channels)
+    wide = check_widths(channels)
+    steps = _sizes("strides", strides, len(wide) - 1)
+    network = _nets().AttentionUnet(
+        spatial_dims=2,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        channels=wide,
+        strides=steps,
+        kernel_size=_size("kernel_size", kernel_size),
+        up_kernel_size=_size("up_kernel_size", up_kernel_size),
+    )
+    return _multiple(network, steps)
+
+
+def _nets() -> Any:
+    try:
+        from monai.networks import nets
+    except ImportError as error:
+        raise MissingPackageError(
+            "this network is MONAI's own, and monai is not installed", mend="pip install monai"
+        ) from error
+    return nets
+
+
+def _edges(in_channels: int, out_channels: int) -> None:
+    check_channels("in_channels", in_channels)
+    check_channels("out_channels", out_channels)
+
+
+def _size(name: str, value: Any) -> int | tuple[int, int]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if 1 <= value <= 15:
+            return value
+    elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
+        first, second = (check_whole(name, number) for number in value)
+        if min(first, second) >= 1 and max(first, second) <= 15:
+            return first, second
+    raise InputError(f"architecture argument {name} is {value!r}", mend="give a whole number from 1 to 15, or two")
+
+
+def _sizes(name: str, values: Any, count: int) -> tuple[Any, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != count:
+        raise InputError(f"architecture argument {name} is {values!r}", mend=f"give a list of {count} numbers")
+    return tuple(_size(name, value) for value in values)
+
+
+def _named(name: str, value: Any, choices: tuple[str, ...]) -> Any:
+    """``"relu"`` or ``["leakyrelu", {"negative_slope": 0.1}]``."""
+    word, options = (value, {}) if isinstance(value, str) else (value[0], value[1]) if len(value) == 2 else (None, {})
+    check_choice(name, str(word).lower(), choices)
+    if not isinstance(options, dict) or not all(isinstance(n, (int, float, bool)) for n in options.values()):
+        raise InputError(f"architecture argument {name} is {value!r}", mend="give a name, or a name and numbers")
+    return (str(word).lower(), dict(options)) if options else str(word).lower()
+
+
+def _multiple(network: nn.Module, strides: Sequence[Any]) -> nn.Module:
+    most = 1
+    for stride in strides:
+        most *= max(stride) if isinstance(stride, tuple) else stride
+    network.multiple_of = most  # type: ignore[assignment]
+    return network

@@ -1,0 +1,212 @@
+"""U-Nets as they circulate, written anew for tests: only the names and shapes of tensors follow the public weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
+    """Running statistics and norms as after training; in evaluation mode."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in network.state_dict().items():
+        if name.endswith("running_var"):
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+        elif tensor.ndim == 1 and tensor.is_floating_point():
+            tensor.copy_(tensor + 0.3 * torch.randn(tensor.shape, generator=generator))
+    return network.eval()
+
+
+def double(before: int, after: int, middle: int | None = None, norm: bool = True, bias: bool = True) -> nn.Sequential:
+    middle = middle or after
+    layers: list[nn.Module] = []
+    for source, target in ((before, middle), (middle, after)):
+        layers.append(nn.Conv2d(source, target, 3, padding=1, bias=bias))
+        layers += [nn.BatchNorm2d(target)] if norm else []
+        layers.append(nn.ReLU())
+    return nn.Sequential(*layers)
+
+
+class IncDownUp(nn.Module):
+    """Names inc.double_conv.0, down1.maxpool_conv.1.double_conv.0, up1.up, up1.conv.double_conv.0, outc.conv."""
+
+    def __init__(
+        self, width: int = 4, bilinear: bool = False, old: bool = False, channels: int = 1, classes: int = 2
+    ) -> None:
+        super().__init__()
+        self.bilinear = bilinear
+        inner, outer, down = ("conv", "conv", "mpconv") if old else ("double_conv", "conv", "maxpool_conv")
+
+        def named(block: nn.Sequential) -> nn.Module:
+            module = nn.Module()
+            module.add_module(inner, block)
+            return module
+
+        factor = 2 if bilinear else 1
+        wide = [width, 2 * width, 4 * width, 8 * width, 16 * width // factor]
+        if old:
+            self.inc = nn.Module()
+            self.inc.conv = named(double(channels, width))
+        else:
+            self.inc = named(double(channels, width))
+        for level in range(1, 5):
+            module = nn.Module()
+            module.add_module(down, nn.Sequential(nn.MaxPool2d(2), named(double(wide[level - 1], wide[level]))))
+            setattr(self, f"down{level}", module)
+        before = wide[4]
+        for number, skip in enumerate(wide[3::-1], start=1):
+            module = nn.Module()
+            raised = before if bilinear else before // 2
+            if not bilinear:
+                module.up = nn.ConvTranspose2d(before, raised, 2, stride=2)
+            after = skip // (2 if bilinear and number < 4 else 1)
+            module.add_module(outer, named(double(skip + raised, after, (skip + raised) // 2 if bilinear else None)))
+            setattr(self, f"up{number}", module)
+            before = after
+        self.outc = nn.Module()
+        self.outc.conv = nn.Conv2d(before, classes, 1)
+        self.inner, self.down, self.old = inner, down, old
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.inc.conv if self.old else self.inc
+        values = [getattr(first, self.inner)(x)]
+        for level in range(1, 5):
+            pool, block = getattr(getattr(self, f"down{level}"), self.down)
+            values.append(getattr(block, self.inner)(pool(values[-1])))
+        x = values.pop()
+        for number in range(1, 5):
+            up = getattr(self, f"up{number}")
+            if self.bilinear:
+                x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+            else:
+                x = up.up(x)
+            skip = values.pop()
+            rows, columns = skip.shape[2] - x.shape[2], skip.shape[3] - x.shape[3]
+            x = F.pad(x, [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2])
+            x = getattr(up.conv, self.inner)(torch.cat([skip, x], 1))
+        return self.outc.conv(x)
+
+
+class BrainHub(nn.Module):
+    """Names encoder1.enc1conv1, bottleneck.bottleneckconv1, upconv4, decoder4.dec4conv1, conv; ends in a sigmoid."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        before = 3
+        for level in range(1, 6):
+            after = width * 2 ** (level - 1)
+            name, short = (f"encoder{level}", f"enc{level}") if level < 5 else ("bottleneck", "bottleneck")
+            setattr(self, name, self._block(short, before, after))
+            before = after
+        for level in range(4, 0, -1):
+            after = width * 2 ** (level - 1)
+            setattr(self, f"upconv{level}", nn.ConvTranspose2d(2 * after, after, 2, stride=2))
+            setattr(self, f"decoder{level}", self._block(f"dec{level}", 2 * after, after))
+        self.conv = nn.Conv2d(width, 1, 1)
+
+    @staticmethod
+    def _block(name: str, before: int, after: int) -> nn.Sequential:
+        block = nn.Sequential()
+        for number, source in ((1, before), (2, after)):
+            block.add_module(f"{name}conv{number}", nn.Conv2d(source, after, 3, padding=1, bias=False))
+            block.add_module(f"{name}norm{number}", nn.BatchNorm2d(after))
+            block.add_module(f"{name}relu{number}", nn.ReLU())
+        return block
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = []
+        for level in range(1, 5):
+            values.append(getattr(self, f"encoder{level}")(x))
+            x = F.max_pool2d(values[-1], 2)
+        x = self.bottleneck(x)
+        for level in range(4, 0, -1):
+            x = getattr(self, f"decoder{level}")(torch.cat((getattr(self, f"upconv{level}")(x), values.pop()), 1))
+        return torch.sigmoid(self.conv(x))
+
+
+class UpConv(nn.Module):
+    """Names Conv1.conv.0, Up5.up.1, Up_conv5.conv.0, Conv_1x1; nearest upsampling."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        wide = [1, *(width * 2**level for level in range(5))]
+        for level in range(1, 6):
+            block = nn.Module()
+            block.conv = double(wide[level - 1], wide[level])
+            setattr(self, f"Conv{level}", block)
+        for level in range(5, 1, -1):
+            up, block = nn.Module(), nn.Module()
+            up.up = nn.Sequential(
+                nn.Upsample(scale_factor=2),
+                nn.Conv2d(wide[level], wide[level - 1], 3, padding=1),
+                nn.BatchNorm2d(wide[level - 1]),
+                nn.ReLU(),
+            )
+            block.conv = double(wide[level], wide[level - 1])
+            setattr(self, f"Up{level}", up)
+            setattr(self, f"Up_conv{level}", block)
+        self.Conv_1x1 = nn.Conv2d(width, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = [self.Conv1.conv(x)]
+        for level in range(2, 6):
+            values.append(getattr(self, f"Conv{level}").conv(F.max_pool2d(values[-1], 2)))
+        x = values.pop()
+        for level in range(5, 1, -1):
+            x = getattr(self, f"Up_conv{level}").conv(torch.cat((values.pop(), getattr(self, f"Up{level}").up(x)), 1))
+        return self.Conv_1x1(x)
+
+
+class DoubleDown(nn.Module):
+    """Names dconv_down1.0, dconv_up3.0, conv_last; bilinear with aligned corners, no norm."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        wide = [3, *(width * 2**level for level in range(4))]
+        for level in range(1, 5):
+            setattr(self, f"dconv_down{level}", double(wide[level - 1], wide[level], norm=False))
+        for level in range(3, 0, -1):
+            setattr(self, f"dconv_up{level}", double(wide[level] + wide[level + 1], wide[level], norm=False))
+        self.conv_last = nn.Conv2d(width, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = [self.dconv_down1(x)]
+        for level in range(2, 5):
+            values.append(getattr(self, f"dconv_down{level}")(F.max_pool2d(values[-1], 2)))
+        x = values.pop()
+        for level in range(3, 0, -1):
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+            x = getattr(self, f"dconv_up{level}")(torch.cat((x, values.pop()), 1))
+        return self.conv_last(x)
+
+
+class DownsUps(nn.Module):
+    """Names downs.0.conv.0, bottleneck.conv.0, ups.0, ups.1.conv.0, final_conv."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        wide = [3, *(width * 2**level for level in range(5))]
+
+        def block(before: int, after: int) -> nn.Module:
+            module = nn.Module()
+            module.conv = double(before, after, bias=False)
+            return module
+
+        self.downs = nn.ModuleList(block(wide[level], wide[level + 1]) for level in range(4))
+        self.bottleneck = block(wide[4], wide[5])
+        self.ups = nn.ModuleList()
+        for level in range(4, 0, -1):
+            self.ups.append(nn.ConvTranspose2d(wide[level + 1], wide[level], 2, stride=2))
+            self.ups.append(block(2 * wide[level], wide[level]))
+        self.final_conv = nn.Conv2d(width, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = []
+        for level in self.downs:
+            values.append(level.conv(x))
+            x = F.max_pool2d(values[-1], 2)
+        x = self.bottleneck.conv(x)
+        for number in range(0, len(self.ups), 2):
+            x = self.ups[number + 1].conv(torch.cat((values.pop(), self.ups[number](x)), 1))
+        return self.final_conv(x)
