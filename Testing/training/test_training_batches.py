@@ -106,7 +106,7 @@ def test_crops_lie_inside_and_hold_the_foreground_they_were_drawn_for(store: Sli
         assert bool((draw.centres[:, 0] >= 8).all() and (draw.centres[:, 0] <= height - 8).all())
         assert bool((draw.centres[:, 1] >= 10).all() and (draw.centres[:, 1] <= width - 10).all())
         for index, (row, column) in zip(draw.indices[:4], draw.centres[:4], strict=True):
-            held += bool((store.labels[index, row - 8:row + 8, column - 10:column + 10] == 1).any())
+            held += bool((store.labels[index, row - 8 : row + 8, column - 10 : column + 10] == 1).any())
     assert held == 80
 
 
@@ -128,7 +128,7 @@ def test_bright_crops_hold_what_looks_like_a_label_and_is_none(ellipsoids: Path)
     for _ in range(20):
         draw = sampler.draw(generator)
         for index, (row, column) in zip(draw.indices[1:3], draw.centres[1:3], strict=True):
-            assert bool(bright[index, row - 4:row + 4, column - 4:column + 4].any())
+            assert bool(bright[index, row - 4 : row + 4, column - 4 : column + 4].any())
 
 
 def test_a_label_that_is_nowhere_is_never_drawn(store: SliceStore) -> None:

@@ -41,10 +41,15 @@ def test_each_flaw_gets_one_line_with_the_file_and_the_mend(tmp_path: Path) -> N
     torn = tmp_path / "images" / "torn_p9.nii.gz"
     torn.write_bytes(torn.read_bytes()[:200])
     expected = {
-        "nan_p1": "1 voxels are NaN or infinite", "strange_p2": "label values [7]",
-        "empty_p3": "the reference is empty", "flat_p4": "same value",
-        "small_p5": "36×39×8 voxels, its image 36×40×8", "moved_p6": "elsewhere in space",
-        "alone_p7": "no reference segmentation", "bare_p8": "has no image", "torn_p9": "",
+        "nan_p1": "1 voxels are NaN or infinite",
+        "strange_p2": "label values [7]",
+        "empty_p3": "the reference is empty",
+        "flat_p4": "same value",
+        "small_p5": "36×39×8 voxels, its image 36×40×8",
+        "moved_p6": "elsewhere in space",
+        "alone_p7": "no reference segmentation",
+        "bare_p8": "has no image",
+        "torn_p9": "",
     }
     lines = _lines(tmp_path)
     assert len(lines) == len(expected)
@@ -72,10 +77,16 @@ def _cohort() -> list[Case]:
     return [Case(f"case{n:03}", f"p{rng.integers(20)}", Path("i"), Path("l")) for n in range(60)]
 
 
-@pytest.mark.parametrize("split", [
-    Split(validation=0.2, seed=1), Split(validation=0.01), Split(folds=5, fold=4, seed=2),
-    Split(hold_out=["p1", "p7"], folds=3), Split(hold_out=["p3"], validate_on=["p4", "p5"]),
-])
+@pytest.mark.parametrize(
+    "split",
+    [
+        Split(validation=0.2, seed=1),
+        Split(validation=0.01),
+        Split(folds=5, fold=4, seed=2),
+        Split(hold_out=["p1", "p7"], folds=3),
+        Split(hold_out=["p3"], validate_on=["p4", "p5"]),
+    ],
+)
 def test_no_patient_is_in_two_parts_and_no_case_is_lost(split: Split) -> None:
     cases = _cohort()
     made = split_patients(cases, split)

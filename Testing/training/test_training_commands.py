@@ -41,14 +41,20 @@ def test_check_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixt
     assert len(seen.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--set", "optimizer.name=adam"], "unknown key optimizer; did you mean optimiser?"),
-    (["--set", "data=nowhere", "--check"], "no folder images"),
-    (["--resume"], "no run to go on with"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "optimizer.name=adam"], "unknown key optimizer; did you mean optimiser?"),
+        (["--set", "data=nowhere", "--check"], "no folder images"),
+        (["--resume"], "no run to go on with"),
+    ],
+)
 def test_bad_input_is_one_line_and_status_2(
-    write_settings: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    arguments: list[str], message: str,
+    write_settings: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
 ) -> None:
     assert _call("train", str(write_settings()), "--run", str(tmp_path / "run"), *arguments) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -66,8 +72,7 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(ellipsoids: Path, tmp_path
     config.write_text(json.dumps(settings(ellipsoids, budget={"epochs": 1000, "steps_per_epoch": 5})))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     command = [sys.executable, "-P", "-m", "medseg", "train", str(config), "--run", str(run)]
-    with subprocess.Popen(command, env=environment,
-                          stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         give_up = time.monotonic() + 120
         while not (run / "metrics.jsonl").is_file() and process.poll() is None and time.monotonic() < give_up:
             time.sleep(0.02)

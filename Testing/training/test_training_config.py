@@ -28,16 +28,19 @@ def test_overrides_replace_single_values_and_read_numbers(write_settings: Callab
     assert config.sampling.crop == (24, 16)
 
 
-@pytest.mark.parametrize(("override", "message"), [
-    ("loss.alpha=1.5", r"loss\.alpha"),
-    ("loss.kind=dice_ce", "does not fit the card's activation sigmoid"),
-    ("sampling.label_odds=[1, 2]", "2 entries for 1 labels"),
-    ("split.fold=3", "unknown|does not exist|folds"),
-    ("card.plane=diagonal", r"card field plane"),
-    ("card.weights_sha256=00", "written by the training itself"),
-    ("budget=7", "budget"),
-    ("nonsense", "is not key=value"),
-])
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("loss.alpha=1.5", r"loss\.alpha"),
+        ("loss.kind=dice_ce", "does not fit the card's activation sigmoid"),
+        ("sampling.label_odds=[1, 2]", "2 entries for 1 labels"),
+        ("split.fold=3", "unknown|does not exist|folds"),
+        ("card.plane=diagonal", r"card field plane"),
+        ("card.weights_sha256=00", "written by the training itself"),
+        ("budget=7", "budget"),
+        ("nonsense", "is not key=value"),
+    ],
+)
 def test_a_wrong_value_is_named(write_settings: Callable[..., Path], override: str, message: str) -> None:
     extra = ["split.folds=3"] if override.startswith("split") else []
     with pytest.raises(InputError, match=message):

@@ -39,8 +39,16 @@ def test_dice_term_agrees_with_monai() -> None:
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(3, 4, 16, 16, generator=generator)
     target = torch.randint(0, 4, (3, 16, 16), generator=generator)
-    oracle = monai.DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True, lambda_dice=0.5,
-                              lambda_ce=0.0, smooth_nr=1.0, smooth_dr=1.0)(logits, target[:, None])
+    oracle = monai.DiceCELoss(
+        softmax=True,
+        to_onehot_y=True,
+        include_background=False,
+        batch=True,
+        lambda_dice=0.5,
+        lambda_ce=0.0,
+        smooth_nr=1.0,
+        smooth_dr=1.0,
+    )(logits, target[:, None])
     ours = DiceCrossEntropy(3, exclusive=True, alpha=0.5)
     entropy = torch.nn.functional.cross_entropy(logits, target)
     assert float(ours(logits, target) - 0.5 * entropy) == pytest.approx(float(oracle), rel=1e-5)

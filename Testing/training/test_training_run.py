@@ -139,8 +139,10 @@ def test_kill_9_loses_no_more_than_the_epoch_in_progress(ellipsoids: Path, tmp_p
     run = tmp_path / "run"
     config = tmp_path / "tiny.yaml"
     config.write_text(yaml.safe_dump(settings(ellipsoids, budget={"epochs": 200, "steps_per_epoch": 1})))
-    program = ("import sys; from medseg_training.config import load_config; "
-               "from medseg_training.training import train; train(load_config(sys.argv[1]), sys.argv[2], quiet=True)")
+    program = (
+        "import sys; from medseg_training.config import load_config; "
+        "from medseg_training.training import train; train(load_config(sys.argv[1]), sys.argv[2], quiet=True)"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     with subprocess.Popen([sys.executable, "-c", program, str(config), str(run)], env=environment) as process:
         give_up = time.monotonic() + 120
@@ -187,8 +189,12 @@ def test_a_loss_that_is_no_number_stops_with_the_reason(ellipsoids: Path, tmp_pa
 
 
 def test_early_stopping_ends_the_run(ellipsoids: Path, tmp_path: Path) -> None:
-    changes = {"optimiser": {"learning_rate": 1e-12, "ema_decay": 0.0}, "split": SPLIT,
-               "validation": {"every_epochs": 1, "patience": 2}, "budget": {"epochs": 50, "steps_per_epoch": 1}}
+    changes = {
+        "optimiser": {"learning_rate": 1e-12, "ema_decay": 0.0},
+        "split": SPLIT,
+        "validation": {"every_epochs": 1, "patience": 2},
+        "budget": {"epochs": 50, "steps_per_epoch": 1},
+    }
     result = train(parse_config(settings(ellipsoids, **changes)), tmp_path / "run", quiet=True)
     assert result["steps"] < 50
 

@@ -42,9 +42,10 @@ def settings(data: Path, **changes: Any) -> dict[str, Any]:
         "synthetic": True,
         "data_kind": "ellipsoids",
         "card": {
-            "name": "ellipsoid", "plane": "axial", "orientation": "PLS",
-            "input": {"context": 1, "size": {"mode": "native", "multiple_of": 8},
-                      "normalisation": {"kind": "zscore"}},
+            "name": "ellipsoid",
+            "plane": "axial",
+            "orientation": "PLS",
+            "input": {"context": 1, "size": {"mode": "native", "multiple_of": 8}, "normalisation": {"kind": "zscore"}},
             "output": {"activation": "sigmoid", "labels": [{"value": 1, "name": "ellipsoid"}]},
         },
         "network": {"arguments": {"widths": [8, 16, 32], "norm": "batch"}},

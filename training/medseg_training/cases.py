@@ -58,23 +58,36 @@ def list_cases(config: Config) -> tuple[list[Case], list[Problem]]:
     for folder in config.data:
         images = {case_name(p): p for p in find_cases(_subfolder(folder, "images"))}
         labels = {case_name(p): p for p in find_cases(_subfolder(folder, "labels"))}
-        problems += [Problem(images[name], "has no reference segmentation",
-                             f"put {name} into {folder / 'labels'} or remove the image")
-                     for name in sorted(images.keys() - labels.keys())]
-        problems += [Problem(labels[name], "has no image", f"put {name} into {folder / 'images'} or remove it")
-                     for name in sorted(labels.keys() - images.keys())]
+        problems += [
+            Problem(
+                images[name],
+                "has no reference segmentation",
+                f"put {name} into {folder / 'labels'} or remove the image",
+            )
+            for name in sorted(images.keys() - labels.keys())
+        ]
+        problems += [
+            Problem(labels[name], "has no image", f"put {name} into {folder / 'images'} or remove it")
+            for name in sorted(labels.keys() - images.keys())
+        ]
         for name in sorted(images.keys() & labels.keys()):
             patient = _patient(name, config.patient)
             if patient is None:
-                problems.append(Problem(images[name], f"the patient rule {config.patient!r} finds nothing in the name",
-                                        "correct `patient` in the configuration"))
+                problems.append(
+                    Problem(
+                        images[name],
+                        f"the patient rule {config.patient!r} finds nothing in the name",
+                        "correct `patient` in the configuration",
+                    )
+                )
             else:
                 cases.append(Case(name, patient, images[name], labels[name]))
     seen: dict[str, Case] = {}
     for case in cases:
         if case.name in seen:
-            problems.append(Problem(case.image, f"two cases are called {case.name} (also {seen[case.name].image})",
-                                    "rename one"))
+            problems.append(
+                Problem(case.image, f"two cases are called {case.name} (also {seen[case.name].image})", "rename one")
+            )
         seen[case.name] = case
     return cases, problems + _split_problems(cases, config)
 
@@ -110,12 +123,19 @@ def fingerprint(loaded: LoadedCase, config: Config) -> dict[str, object]:
     """What was trained on, without a name: spacing, size, intensity, foreground share, SHA-256 of both files."""
     array = loaded.image.array
     return {
-        "case": loaded.case.name, "patient": loaded.case.patient, "shape_kji": list(array.shape),
+        "case": loaded.case.name,
+        "patient": loaded.case.patient,
+        "shape_kji": list(array.shape),
         "spacing_mm": [round(s, 5) for s in loaded.image.spacing],
-        "intensity": {"p1": float(np.percentile(array, 1)), "p99": float(np.percentile(array, 99)),
-                      "mean": float(array.mean()), "sd": float(array.std())},
-        "foreground_share": {str(label.value): float((loaded.labels.array == label.value).mean())
-                             for label in config.draft.output.labels},
+        "intensity": {
+            "p1": float(np.percentile(array, 1)),
+            "p99": float(np.percentile(array, 99)),
+            "mean": float(array.mean()),
+            "sd": float(array.std()),
+        },
+        "foreground_share": {
+            str(label.value): float((loaded.labels.array == label.value).mean()) for label in config.draft.output.labels
+        },
         "sha256": {"image": _sha256(loaded.case.image), "labels": _sha256(loaded.case.labels)},
     }
 
@@ -123,8 +143,11 @@ def fingerprint(loaded: LoadedCase, config: Config) -> dict[str, object]:
 def _subfolder(folder: Path, name: str) -> Path:
     inside = folder / name
     if not inside.is_dir():
-        raise InputError(f"the data folder has no folder {name}", file=folder,
-                         mend="lay cases out as images/CASE.nii.gz and labels/CASE.nii.gz")
+        raise InputError(
+            f"the data folder has no folder {name}",
+            file=folder,
+            mend="lay cases out as images/CASE.nii.gz and labels/CASE.nii.gz",
+        )
     return inside
 
 
@@ -134,8 +157,10 @@ def _patient(name: str, rule: str | None) -> str | None:
     try:
         found = re.search(rule, name)
     except re.error as error:
-        raise InputError(f"the patient rule {rule!r} is not a regular expression ({error})",
-                         mend="correct `patient` in the configuration") from None
+        raise InputError(
+            f"the patient rule {rule!r} is not a regular expression ({error})",
+            mend="correct `patient` in the configuration",
+        ) from None
     if found is None:
         return None
     return found.group(1) if found.re.groups else found.group(0)
@@ -143,9 +168,16 @@ def _patient(name: str, rule: str | None) -> str | None:
 
 def _split_problems(cases: list[Case], config: Config) -> list[Problem]:
     patients = {case.patient for case in cases}
-    return [Problem(config.data[0], f"no case belongs to patient {name!r} of split.{key}",
-                    f"correct it; patients here: {', '.join(sorted(patients))}")
-            for key in ("hold_out", "validate_on") for name in getattr(config.split, key) if name not in patients]
+    return [
+        Problem(
+            config.data[0],
+            f"no case belongs to patient {name!r} of split.{key}",
+            f"correct it; patients here: {', '.join(sorted(patients))}",
+        )
+        for key in ("hold_out", "validate_on")
+        for name in getattr(config.split, key)
+        if name not in patients
+    ]
 
 
 def _image_problems(case: Case, image: Volume) -> list[Problem]:
@@ -160,12 +192,22 @@ def _image_problems(case: Case, image: Volume) -> list[Problem]:
 
 def _geometry_problems(case: Case, image: Volume, labels: Volume) -> list[Problem]:
     if image.array.shape != labels.array.shape:
-        return [Problem(case.labels, f"has {_size(labels)} voxels, its image {_size(image)}",
-                        "resample the reference onto its image")]
+        return [
+            Problem(
+                case.labels,
+                f"has {_size(labels)} voxels, its image {_size(image)}",
+                "resample the reference onto its image",
+            )
+        ]
     # A tenth of a voxel: headers of drawing programs round, and nothing is lost by it.
     if not image.same_grid(labels, tolerance_mm=0.1 * min(image.spacing)):
-        return [Problem(case.labels, "lies elsewhere in space than its image (origin, spacing or direction differ)",
-                        "resample the reference onto its image, or correct its header")]
+        return [
+            Problem(
+                case.labels,
+                "lies elsewhere in space than its image (origin, spacing or direction differ)",
+                "resample the reference onto its image, or correct its header",
+            )
+        ]
     return []
 
 
@@ -181,11 +223,19 @@ def _map_labels(case: Case, array: np.ndarray, config: Config) -> tuple[np.ndarr
     known = {0, *(v for values in sources.values() for v in values)}
     strange = sorted(int(v) for v in np.unique(array) if int(v) not in known)
     if strange and config.other_labels == "refuse":
-        problems.append(Problem(case.labels, f"holds the label values {strange}, which the configuration does not name",
-                                "name them in source_labels, or set other_labels: background"))
+        problems.append(
+            Problem(
+                case.labels,
+                f"holds the label values {strange}, which the configuration does not name",
+                "name them in source_labels, or set other_labels: background",
+            )
+        )
     elif not mapped.any():
-        problems.append(Problem(case.labels, "the reference is empty",
-                                "draw it, or keep it knowingly as a negative case", fatal=False))
+        problems.append(
+            Problem(
+                case.labels, "the reference is empty", "draw it, or keep it knowingly as a negative case", fatal=False
+            )
+        )
     return mapped, problems
 
 

@@ -24,5 +24,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError ...
-        raise InputError(f"the checkpoint cannot be read ({type(error).__name__})", file=path,
-                         mend="start again with --fresh, or restore the file from a copy") from None
+        raise InputError(
+            f"the checkpoint cannot be read ({type(error).__name__})",
+            file=path,
+            mend="start again with --fresh, or restore the file from a copy",
+        ) from None

@@ -13,12 +13,17 @@ from medseg.errors import InputError
 def train(
     config: Annotated[Path, typer.Argument(help="YAML configuration; see training/recipes.")],
     run: Annotated[Path | None, typer.Option("--run", help="Directory of the run (default: runs/NAME).")] = None,
-    settings: Annotated[list[str] | None, typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a key, such as budget.epochs=5. Repeatable.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as budget.epochs=5. Repeatable."),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only read all cases and say what is wrong.")] = False,
-    resume: Annotated[bool | None, typer.Option(
-        "--resume/--fresh",
-        help="Insist on going on with a run, or discard it (default: go on where there is one).")] = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--fresh", help="Insist on going on with a run, or discard it (default: go on where there is one)."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a 2D segmentation network from a folder of cases. Started again, it goes on where it was."""
@@ -35,15 +40,18 @@ def train(
     if as_json:
         print_json(result)
     else:
-        output.print(f"done: {result['steps']} steps in {result['minutes']:.1f} min; "
-                     f"next: medseg export {folder} -o MODEL.onnx", markup=False)
+        output.print(
+            f"done: {result['steps']} steps in {result['minutes']:.1f} min; next: medseg export {folder} -o MODEL.onnx",
+            markup=False,
+        )
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="Directory of a run.")],
     out: Annotated[Path, typer.Option("-o", "--output", help="Model file to write.")],
-    format: Annotated[str | None, typer.Option(
-        "--format", help="onnx or safetensors (default: by the suffix).")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", help="onnx or safetensors (default: by the suffix).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a trained model as one file with its card inside, after a parity run of both."""
@@ -56,8 +64,11 @@ def export(
         parity = result["parity"]
         output.print(f"{result['file']}: {result['bytes'] / 1e6:.2f} MB", markup=False)
         difference = parity["largest_probability_difference"]
-        output.print(f"probabilities differ from the trained network's by {difference:.1e} at most, on "
-                     f"{parity['slices']} slices", markup=False)
+        output.print(
+            f"probabilities differ from the trained network's by {difference:.1e} at most, on "
+            f"{parity['slices']} slices",
+            markup=False,
+        )
 
 
 def _check(config: object, as_json: bool) -> None:

@@ -200,8 +200,10 @@ class Config(Section):
                 raise ValueError(f"{name} has {len(given)} entries for {count} labels of the card")
         softmax = self.draft.output.activation == "softmax"
         if self.loss.kind != "auto" and (self.loss.kind == "dice_ce") != softmax:
-            raise ValueError(f"loss.kind {self.loss.kind} does not fit the card's activation "
-                             f"{self.draft.output.activation}; use auto")
+            raise ValueError(
+                f"loss.kind {self.loss.kind} does not fit the card's activation "
+                f"{self.draft.output.activation}; use auto"
+            )
         first = 1 if softmax else 0
         if [label.channel for label in self.draft.output.labels] != list(range(first, first + count)):
             raise ValueError("card.output.labels: leave out channel; training numbers the output channels in order")
@@ -230,8 +232,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"the configuration cannot be read ({error.strerror})", file=path,
-                         mend="check the path") from None
+        raise InputError(
+            f"the configuration cannot be read ({error.strerror})", file=path, mend="check the path"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"not valid YAML ({error})", file=path, mend="correct the line it names") from None
     if not isinstance(data, dict):
@@ -252,8 +255,11 @@ def parse_config(data: Mapping[str, Any], source: str | Path | None = None) -> C
             raise InputError(f"unknown key {place}", file=source, mend=_suggest(first["loc"])) from None
         message = first["msg"].removeprefix("Value error, ")
         given = f" (given: {first['input']!r})" if place and not isinstance(first["input"], (dict, BaseModel)) else ""
-        raise InputError(f"{place + ': ' if place else ''}{message}{given}", file=source,
-                         mend="correct it in the configuration or with --set") from None
+        raise InputError(
+            f"{place + ': ' if place else ''}{message}{given}",
+            file=source,
+            mend="correct it in the configuration or with --set",
+        ) from None
 
 
 def _override(data: dict[str, Any], text: str) -> None:

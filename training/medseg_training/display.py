@@ -33,8 +33,14 @@ class Display:
         if self._quiet or not errors.is_terminal:
             yield
             return
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f} %"),
-                   TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=errors, transient=True) as bar:
             self._bar, self._task = bar, bar.add_task("training", total=1.0)
             try:

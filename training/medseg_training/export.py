@@ -50,7 +50,9 @@ def export(run_path: str | Path, out: str | Path, format: str | None = None) -> 
     network = trained_network(config, state)
     tensors = {name: t.detach().cpu().numpy() for name, t in network.state_dict().items()}
     card = replace(
-        config.draft, architecture=architecture_of(config), weights_sha256=weights_sha256(tensors),
+        config.draft,
+        architecture=architecture_of(config),
+        weights_sha256=weights_sha256(tensors),
         training={**training_record(config, run, state["step"], state["elapsed_s"] / 60)},
     )
     slices = parity_slices(config, card)
@@ -62,8 +64,15 @@ def export(run_path: str | Path, out: str | Path, format: str | None = None) -> 
         parity = compare(network, first, card, slices)
         card = ModelCard.from_dict({**card.to_dict(), "training": {**card.training, "parity": parity}})
         embed_card(bare, card, Path(folder) / f"carded.{kind}").replace(temporary)
-    return {"file": str(out), "bytes": out.stat().st_size, "format": kind, "checkpoint": chosen.name,
-            "weights_sha256": card.weights_sha256, "parity": parity, "metrics": card.training["metrics"]}
+    return {
+        "file": str(out),
+        "bytes": out.stat().st_size,
+        "format": kind,
+        "checkpoint": chosen.name,
+        "weights_sha256": card.weights_sha256,
+        "parity": parity,
+        "metrics": card.training["metrics"],
+    }
 
 
 def choose_format(out: Path, format: str | None) -> Format:
@@ -73,8 +82,11 @@ def choose_format(out: Path, format: str | None) -> Format:
         return "onnx"
     if name == "safetensors":
         return "safetensors"
-    raise InputError(f"models are not exported as {name or 'a file without suffix'}", file=out,
-                     mend="use onnx or safetensors; medseg convert makes other formats from them")
+    raise InputError(
+        f"models are not exported as {name or 'a file without suffix'}",
+        file=out,
+        mend="use onnx or safetensors; medseg convert makes other formats from them",
+    )
 
 
 def trained_network(config: Config, state: dict[str, Any]) -> nn.Module:
@@ -106,8 +118,16 @@ def write_network(network: nn.Module, card: ModelCard, kind: Format, path: Path,
     # The exporter tells at length of packages it could use and does not need; the parity run is what counts.
     with warnings.catch_warnings(), _quiet_logging("torch.onnx"):
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(network, (example,), dynamo=True, external_data=False, verbose=False,
-                                    input_names=["slices"], output_names=["logits"], dynamic_shapes=(dynamic,))
+        program = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            input_names=["slices"],
+            output_names=["logits"],
+            dynamic_shapes=(dynamic,),
+        )
     assert program is not None
     program.save(str(path), external_data=False)
 
@@ -132,8 +152,11 @@ def parity_slices(config: Config, card: ModelCard) -> np.ndarray:
             preparer = SlicePreparer([loaded.image], card)
             where = np.unique(np.linspace(0, preparer.count - 1, PARITY_SLICES).round().astype(int))
             return np.stack([preparer.prepare(int(n)) for n in where])
-    raise InputError("no case of the data can be read for the parity run", file=config.data[0],
-                     mend="put the data back where config.yaml of the run says")
+    raise InputError(
+        "no case of the data can be read for the parity run",
+        file=config.data[0],
+        mend="put the data back where config.yaml of the run says",
+    )
 
 
 def compare(network: nn.Module, path: Path, card: ModelCard, slices: np.ndarray) -> dict[str, Any]:
@@ -149,6 +172,8 @@ def compare(network: nn.Module, path: Path, card: ModelCard, slices: np.ndarray)
     activation = card.output.activation
     largest = float(np.abs(activate(ours, activation) - activate(theirs, activation)).max())
     if not largest <= PARITY:
-        raise MedSegError(f"the exported file differs from the trained network by {largest:.1e} in probability",
-                          mend="report it; nothing was written")
+        raise MedSegError(
+            f"the exported file differs from the trained network by {largest:.1e} in probability",
+            mend="report it; nothing was written",
+        )
     return {"backend": backend, "slices": len(slices), "largest_probability_difference": largest, "limit": PARITY}

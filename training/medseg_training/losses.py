@@ -25,8 +25,15 @@ class DiceCrossEntropy(nn.Module):
     alpha, smooth, label_weights : as in `medseg_training.config.Loss`.
     """
 
-    def __init__(self, labels: int, *, exclusive: bool, alpha: float = 0.5, smooth: float = 1.0,
-                 label_weights: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        labels: int,
+        *,
+        exclusive: bool,
+        alpha: float = 0.5,
+        smooth: float = 1.0,
+        label_weights: Sequence[float] | None = None,
+    ) -> None:
         super().__init__()
         self.exclusive, self.alpha, self.smooth = exclusive, alpha, smooth
         weights = torch.tensor(label_weights if label_weights is not None else [1.0] * labels)
@@ -56,5 +63,10 @@ class DiceCrossEntropy(nn.Module):
 
 def build_loss(settings: Loss, card: ModelCard) -> DiceCrossEntropy:
     """The loss that fits the card's activation."""
-    return DiceCrossEntropy(len(card.output.labels), exclusive=card.output.activation == "softmax",
-                            alpha=settings.alpha, smooth=settings.smooth, label_weights=settings.label_weights)
+    return DiceCrossEntropy(
+        len(card.output.labels),
+        exclusive=card.output.activation == "softmax",
+        alpha=settings.alpha,
+        smooth=settings.smooth,
+        label_weights=settings.label_weights,
+    )

@@ -25,14 +25,19 @@ def training_record(config: Config, run: RunDirectory, steps: int, minutes: floa
         "synthetic": config.synthetic,
         "data": config.data_kind,
         "fingerprint": data_fingerprint(json.loads(run.data.read_text(encoding="utf-8"))),
-        "folds": {"sha256": split["sha256"], "seed": split["seed"],
-                  "cases": {part: len(split[part]) for part in parts},
-                  "patients": {part: len({split["patients"][case] for case in split[part]}) for part in parts}},
+        "folds": {
+            "sha256": split["sha256"],
+            "seed": split["seed"],
+            "cases": {part: len(split[part]) for part in parts},
+            "patients": {part: len({split["patients"][case] for case in split[part]}) for part in parts},
+        },
         "metrics": metrics_record(evaluation),
         "software": software(),
         "command": f"medseg train {run.config.name}",
         "configuration_sha256": hashlib.sha256(run.config.read_bytes()).hexdigest(),
-        "steps": steps, "minutes": round(minutes, 1), "seed": config.seed,
+        "steps": steps,
+        "minutes": round(minutes, 1),
+        "seed": config.seed,
     }
 
 
@@ -43,10 +48,14 @@ def data_fingerprint(cases: list[dict[str, Any]]) -> dict[str, Any]:
     shapes = [case["shape_kji"] for case in cases]
     return {
         "cases": len(cases),
-        "spacing_mm": {"lowest": [min(s[n] for s in spacings) for n in range(3)],
-                       "highest": [max(s[n] for s in spacings) for n in range(3)]},
-        "shape_kji": {"lowest": [min(s[n] for s in shapes) for n in range(3)],
-                      "highest": [max(s[n] for s in shapes) for n in range(3)]},
+        "spacing_mm": {
+            "lowest": [min(s[n] for s in spacings) for n in range(3)],
+            "highest": [max(s[n] for s in spacings) for n in range(3)],
+        },
+        "shape_kji": {
+            "lowest": [min(s[n] for s in shapes) for n in range(3)],
+            "highest": [max(s[n] for s in shapes) for n in range(3)],
+        },
         "sha256": hashlib.sha256("".join(sums).encode()).hexdigest(),
     }
 
@@ -56,17 +65,26 @@ def metrics_record(evaluation: dict[str, Any]) -> dict[str, Any]:
     record: dict[str, Any] = {k: evaluation[k] for k in ("checkpoint", "chosen_by") if k in evaluation}
     for part in ("validation", "hold_out"):
         if part in evaluation:
-            record[part] = {value: {"counted": summary["counted"], **{
-                name: {key: summary["figures"][name][key] for key in ("n", "mean", "sd", "interval_95")}
-                for name in ("dice", "cldice", "nsd_1mm", "hd95_mm")}}
-                for value, summary in evaluation[part]["summary"].items()}
+            record[part] = {
+                value: {
+                    "counted": summary["counted"],
+                    **{
+                        name: {key: summary["figures"][name][key] for key in ("n", "mean", "sd", "interval_95")}
+                        for name in ("dice", "cldice", "nsd_1mm", "hd95_mm")
+                    },
+                }
+                for value, summary in evaluation[part]["summary"].items()
+            }
     return record
 
 
 def software() -> dict[str, str]:
     """Versions of what trained and exported."""
-    found = {"python": platform.python_version(), "machine": platform.machine(),
-             "threads": str(torch.get_num_threads())}
+    found = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": str(torch.get_num_threads()),
+    }
     for package in PACKAGES:
         try:
             found[package] = version(package)

@@ -46,8 +46,9 @@ class RunDirectory:
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"the run directory cannot be made ({error.strerror})", file=self.path,
-                             mend="choose another with --run") from None
+            raise InputError(
+                f"the run directory cannot be made ({error.strerror})", file=self.path, mend="choose another with --run"
+            ) from None
 
     def clear(self) -> None:
         """Remove what a former run wrote here, and nothing else."""
@@ -58,8 +59,11 @@ class RunDirectory:
     def read_config(self) -> Config:
         """The resolved configuration. Raises InputError where this is not a run directory."""
         if not self.config.is_file():
-            raise InputError("this is not the directory of a run (no config.yaml)", file=self.path,
-                             mend="give the directory that medseg train printed")
+            raise InputError(
+                "this is not the directory of a run (no config.yaml)",
+                file=self.path,
+                mend="give the directory that medseg train printed",
+            )
         return parse_config(yaml.safe_load(self.config.read_text(encoding="utf-8")), self.config)
 
     def check_same(self, config: Config) -> None:
@@ -67,8 +71,11 @@ class RunDirectory:
         before, now = self.read_config().model_dump(mode="json"), config.model_dump(mode="json")
         changed = [key for key in now if key not in FREE_TO_CHANGE and now[key] != before[key]]
         if changed:
-            raise InputError(f"the run here was begun with other settings ({', '.join(changed)})", file=self.path,
-                             mend="go on with the old settings, choose another --run, or start again with --fresh")
+            raise InputError(
+                f"the run here was begun with other settings ({', '.join(changed)})",
+                file=self.path,
+                mend="go on with the old settings, choose another --run, or start again with --fresh",
+            )
 
     def write_json(self, path: Path, data: Any) -> None:
         """Whole or absent."""

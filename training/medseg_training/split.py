@@ -27,8 +27,10 @@ class PatientSplit:
     @property
     def sha256(self) -> str:
         """Over the parts in sorted order, so that it depends on nothing else."""
-        parts = {name: sorted([case, self.patients[case]] for case in getattr(self, name))
-                 for name in ("training", "validation", "hold_out")}
+        parts = {
+            name: sorted([case, self.patients[case]] for case in getattr(self, name))
+            for name in ("training", "validation", "hold_out")
+        }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, object]:
@@ -50,12 +52,17 @@ def split_patients(cases: Sequence[Case], split: Split) -> PatientSplit:
     elif split.folds is not None:
         if split.folds > len(order):
             raise InputError(f"{split.folds} folds of {len(order)} patients", mend="lower split.folds")
-        validating = set(order[split.fold::split.folds])
+        validating = set(order[split.fold :: split.folds])
     else:
         count = round(split.validation * len(order))
         validating = set(order[: max(1, count)] if split.validation > 0 else [])
     training = tuple(c for c, p in patients.items() if p not in held and p not in validating)
     if not training:
         raise InputError("no case is left to train on", mend="hold out fewer patients or lower split.validation")
-    return PatientSplit(training, tuple(c for c, p in patients.items() if p in validating),
-                        tuple(c for c, p in patients.items() if p in held), patients, split.seed)
+    return PatientSplit(
+        training,
+        tuple(c for c, p in patients.items() if p in validating),
+        tuple(c for c, p in patients.items() if p in held),
+        patients,
+        split.seed,
+    )

@@ -80,8 +80,14 @@ def build_store(cases: Sequence[LoadedCase], card: ModelCard, seed: int) -> Slic
     numbers = range(1, len(card.output.labels) + 1)
     positions = tuple(_positions(label_array == number, starts, rng) for number in numbers)
     bright = _positions(_bright(image_array, label_array, starts), starts, rng)
-    return SliceStore(torch.from_numpy(image_array), torch.from_numpy(label_array), torch.tensor(first),
-                      torch.tensor(last), positions, bright)
+    return SliceStore(
+        torch.from_numpy(image_array),
+        torch.from_numpy(label_array),
+        torch.tensor(first),
+        torch.tensor(last),
+        positions,
+        bright,
+    )
 
 
 def _bright(images: np.ndarray, labels: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -101,10 +107,10 @@ def _stack(parts: list[np.ndarray], height: int, width: int, *, lowest: bool) ->
     while parts:
         part = parts.pop(0)
         top, left = (height - part.shape[1]) // 2, (width - part.shape[2]) // 2
-        here = whole[at:at + len(part)]
+        here = whole[at : at + len(part)]
         if lowest:
             here[:] = part.min()
-        here[:, top:top + part.shape[1], left:left + part.shape[2]] = part
+        here[:, top : top + part.shape[1], left : left + part.shape[2]] = part
         at += len(part)
     return whole
 

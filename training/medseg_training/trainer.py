@@ -31,8 +31,10 @@ from .validation import evaluate_cases, mean_over_patients, score
 def architecture_of(config: Config) -> Architecture:
     """The network of a configuration, its channels filled in from the card."""
     card = config.draft
-    return Architecture(config.network.name, {"in_channels": card.in_channels, "out_channels": card.out_channels,
-                                              **config.network.arguments})
+    return Architecture(
+        config.network.name,
+        {"in_channels": card.in_channels, "out_channels": card.out_channels, **config.network.arguments},
+    )
 
 
 class Trainer:
@@ -47,8 +49,16 @@ class Trainer:
     stop : asked after every step; true ends the run with a checkpoint and Cancelled.
     """
 
-    def __init__(self, config: Config, card: ModelCard, store: SliceStore, validation: Sequence[LoadedCase],
-                 run: RunDirectory, display: Display, stop: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        card: ModelCard,
+        store: SliceStore,
+        validation: Sequence[LoadedCase],
+        run: RunDirectory,
+        display: Display,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.config, self.card, self.store, self.validation = config, card, store, validation
         self.run, self.display, self.stop = run, display, stop
         torch.manual_seed(config.seed)
@@ -86,9 +96,14 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "step": self.step, "elapsed_s": self.elapsed_s, "cpu_s": self.cpu_s,
-            "best": self.best, "best_step": self.best_step, "without_gain": self.without_gain,
-            "generator": self.generator.get_state(), "torch_rng": torch.get_rng_state(),
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "cpu_s": self.cpu_s,
+            "best": self.best,
+            "best_step": self.best_step,
+            "without_gain": self.without_gain,
+            "generator": self.generator.get_state(),
+            "torch_rng": torch.get_rng_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -145,8 +160,11 @@ class Trainer:
         loss = self.loss(logits, target)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise MedSegError(f"the loss is {value} at step {self.step}", file=self.run.path,
-                              mend="lower optimiser.learning_rate or set precision: fp32; the last good state is kept")
+            raise MedSegError(
+                f"the loss is {value} at step {self.step}",
+                file=self.run.path,
+                mend="lower optimiser.learning_rate or set precision: fp32; the last good state is kept",
+            )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.optimiser.clip_gradient is not None:
@@ -158,8 +176,13 @@ class Trainer:
         return value
 
     def _end_epoch(self, epoch: int, loss: float, speed: float, clock: _Clock) -> None:
-        line: dict[str, Any] = {"epoch": epoch, "step": self.step, "loss": loss, "slices_per_s": speed,
-                                "learning_rate": self.optimiser.param_groups[0]["lr"]}
+        line: dict[str, Any] = {
+            "epoch": epoch,
+            "step": self.step,
+            "loss": loss,
+            "slices_per_s": speed,
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+        }
         text = f"epoch {epoch}  {self.elapsed_s / 60:.1f} min  loss {loss:.4f}  {speed:.1f} slices/s"
         if self.validation and (epoch % self.config.validation.every_epochs == 0 or self.share >= 1):
             text += self._validate(line)

@@ -45,8 +45,10 @@ def train(config: Config, run_path: str | Path, *, fresh: bool | None = None, qu
     cases = load_all(config, display)
     split = split_patients([c.case for c in cases], config.split)
     _write_down(run, config, split, cases, resuming)
-    by_part = {part: [c for c in cases if c.case.name in getattr(split, part)]
-               for part in ("training", "validation", "hold_out")}
+    by_part = {
+        part: [c for c in cases if c.case.name in getattr(split, part)]
+        for part in ("training", "validation", "hold_out")
+    }
     store = build_store(by_part["training"], config.draft, config.seed)
     with gentle_stop() as stop:
         trainer = Trainer(config, config.draft, store, by_part["validation"], run, display, stop)
@@ -62,8 +64,14 @@ def train(config: Config, run_path: str | Path, *, fresh: bool | None = None, qu
         except Cancelled:
             display.line(f"stopped after step {trainer.step}; the same command goes on from there (run: {run.path})")
             raise
-    return {"run": str(run.path), "steps": steps, "minutes": minutes, "cpu_minutes": cpu_minutes,
-            "split_sha256": split.sha256, **evaluation}
+    return {
+        "run": str(run.path),
+        "steps": steps,
+        "minutes": minutes,
+        "cpu_minutes": cpu_minutes,
+        "split_sha256": split.sha256,
+        **evaluation,
+    }
 
 
 def load_all(config: Config, display: Display) -> list[LoadedCase]:
@@ -85,16 +93,23 @@ def load_all(config: Config, display: Display) -> list[LoadedCase]:
     return loaded
 
 
-def _write_down(run: RunDirectory, config: Config, split: PatientSplit, cases: Sequence[LoadedCase],
-                resuming: bool) -> None:
+def _write_down(
+    run: RunDirectory, config: Config, split: PatientSplit, cases: Sequence[LoadedCase], resuming: bool
+) -> None:
     data = [fingerprint(case, config) for case in cases]
     if resuming:
         if json.loads(run.split.read_text(encoding="utf-8"))["sha256"] != split.sha256:
-            raise InputError("the cases or their split have changed since the run was begun", file=run.split,
-                             mend="restore the data, or start again with --fresh")
+            raise InputError(
+                "the cases or their split have changed since the run was begun",
+                file=run.split,
+                mend="restore the data, or start again with --fresh",
+            )
         if json.loads(run.data.read_text(encoding="utf-8")) != json.loads(json.dumps(data)):
-            raise InputError("a file of the data has changed since the run was begun", file=run.data,
-                             mend="restore the data, or start again with --fresh")
+            raise InputError(
+                "a file of the data has changed since the run was begun",
+                file=run.data,
+                mend="restore the data, or start again with --fresh",
+            )
     # Absolute, so that export finds the cases from wherever it is called.
     located = config.model_copy(update={"data": [folder.resolve() for folder in config.data]})
     run.write_text(run.config, located.to_yaml())
@@ -106,13 +121,16 @@ def _first_line(trainer: Trainer, split: PatientSplit, resuming: bool) -> str:
     million = sum(p.numel() for p in trainer.network.parameters()) / 1e6
     begin = f"going on from step {trainer.step}" if resuming else "training"
     height, width = trainer.store.shape
-    return (f"{begin}: {len(split.training)} cases ({len(trainer.store.images)} slices of {height}×{width}), "
-            f"{len(split.validation)} validate, {len(split.hold_out)} held out; {million:.2f} M parameters, "
-            f"{trainer.precision}, {torch.get_num_threads()} threads; run {trainer.run.path}")
+    return (
+        f"{begin}: {len(split.training)} cases ({len(trainer.store.images)} slices of {height}×{width}), "
+        f"{len(split.validation)} validate, {len(split.hold_out)} held out; {million:.2f} M parameters, "
+        f"{trainer.precision}, {torch.get_num_threads()} threads; run {trainer.run.path}"
+    )
 
 
-def _evaluate(trainer: Trainer, run: RunDirectory, by_part: dict[str, list[LoadedCase]],
-              display: Display) -> dict[str, Any]:
+def _evaluate(
+    trainer: Trainer, run: RunDirectory, by_part: dict[str, list[LoadedCase]], display: Display
+) -> dict[str, Any]:
     """Validation and held-out patients with the network that is exported: the best epoch's, or the last one's."""
     chosen = "best" if run.best.is_file() else "last"
     trainer.load_state_dict(load_checkpoint(run.best if chosen == "best" else run.last))
@@ -127,8 +145,10 @@ def _evaluate(trainer: Trainer, run: RunDirectory, by_part: dict[str, list[Loade
         for case in figures:
             for label in trainer.card.output.labels:
                 one = case.labels[label.value]
-                display.line(f"{name} {case.case}  {label.name}: Dice {one.dice:.4f}  clDice {one.cldice:.4f}  "
-                             f"HD95 {one.hd95_mm:.1f} mm")
+                display.line(
+                    f"{name} {case.case}  {label.name}: Dice {one.dice:.4f}  clDice {one.cldice:.4f}  "
+                    f"HD95 {one.hd95_mm:.1f} mm"
+                )
         for label in trainer.card.output.labels:
             dice, cldice = (mean_over_patients(figures, n)[label.value] for n in ("dice", "cldice"))
             display.line(f"{name} mean over patients  {label.name}: Dice {dice:.4f}  clDice {cldice:.4f}")
@@ -140,9 +160,13 @@ def _report(figures: Sequence[CaseFigures]) -> dict[str, Any]:
     """Means over patients, spread over cases with a bootstrap interval, and every case."""
     values = list(figures[0].labels)
     return {
-        "mean_over_patients": {name: {str(v): None if math.isnan(m) else m for v, m in
-                                      mean_over_patients(figures, name).items()} for name in ("dice", "cldice")},
+        "mean_over_patients": {
+            name: {str(v): None if math.isnan(m) else m for v, m in mean_over_patients(figures, name).items()}
+            for name in ("dice", "cldice")
+        },
         "summary": {str(v): summarise([f.labels[v] for f in figures]).as_dict() for v in values},
-        "cases": [{"case": f.case, "patient": f.patient,
-                   "labels": {str(v): a.as_dict() for v, a in f.labels.items()}} for f in figures],
+        "cases": [
+            {"case": f.case, "patient": f.patient, "labels": {str(v): a.as_dict() for v, a in f.labels.items()}}
+            for f in figures
+        ],
     }

@@ -52,7 +52,10 @@ class CaseFigures:
 
 
 def evaluate_cases(
-    module: nn.Module, card: ModelCard, cases: Sequence[LoadedCase], stop: Callable[[], bool] | None = None,
+    module: nn.Module,
+    card: ModelCard,
+    cases: Sequence[LoadedCase],
+    stop: Callable[[], bool] | None = None,
 ) -> list[CaseFigures]:
     """Segment and measure each case at its native spacing. ``stop`` is asked between slices; true raises Cancelled."""
     was_training = module.training
