@@ -54,15 +54,32 @@ def inspect_bioimageio(path: Path) -> ModelReport:
     rdf = read_yaml(package.read(name, MAX_TEXT), path)
     version = str(rdf.get("format_version", "?"))
     if rdf.get("type") != "model" or not version.startswith(("0.4", "0.5")):
-        raise InputError(f"the description {name} is of type {rdf.get('type')!r}, format {version}; a model of format "
-                         "0.4 or 0.5 is needed", file=path, mend="save it with a current bioimageio.spec")
+        raise InputError(
+            f"the description {name} is of type {rdf.get('type')!r}, format {version}; a model of format "
+            "0.4 or 0.5 is needed",
+            file=path,
+            mend="save it with a current bioimageio.spec",
+        )
     source, tensor_in, tensor_out = _tensors(path, rdf)
     kind, file, inner = _choose(path, package, rdf)
     _check_axes(path, tensor_in, tensor_out)
-    report = replace(inner, path=path, format="bioimageio", version=f"format {version}, {inner.framework}",
-                     framework="bioimage.io package", card_text=None)
-    report.details = {**inner.details, "weights": kind, "weights_file": file, "inner_format": inner.format,
-                      "description": name, "test_inputs": _tests(rdf, "inputs"), "test_outputs": _tests(rdf, "outputs")}
+    report = replace(
+        inner,
+        path=path,
+        format="bioimageio",
+        version=f"format {version}, {inner.framework}",
+        framework="bioimage.io package",
+        card_text=None,
+    )
+    report.details = {
+        **inner.details,
+        "weights": kind,
+        "weights_file": file,
+        "inner_format": inner.format,
+        "description": name,
+        "test_inputs": _tests(rdf, "inputs"),
+        "test_outputs": _tests(rdf, "outputs"),
+    }
     # The description says for sure what a TorchScript file only hints at.
     report.in_channels = tensor_in.size["channel"] or inner.in_channels
     report.out_channels = tensor_out.size["channel"] or inner.out_channels
@@ -84,8 +101,9 @@ def open_bioimageio(report: ModelReport, choice: Choice, threads: int | None, pr
         file = stack.enter_context(package.local(report.details["weights_file"]))
         inner = _static(report.path, report.details["weights_file"], file)
         if inner.unsafe:
-            raise UnsafeModelError(f"the model is refused: {inner.unsafe[0]}", file=report.path,
-                                   mend="do not open this package")
+            raise UnsafeModelError(
+                f"the model is refused: {inner.unsafe[0]}", file=report.path, mend="do not open this package"
+            )
         inner.card = report.card
         backend = _backend(inner, choice, threads, precision)
         return backend if package.is_folder else UnpackedBackend(backend, stack.pop_all())
@@ -112,6 +130,7 @@ def _tests(rdf: dict[str, Any], side: str) -> list[str]:
 
 
 # Weights.
+
 
 def _choose(path: Path, package: Package, rdf: dict[str, Any]) -> tuple[str, str, ModelReport]:
     """The first weights that are inside and of a format of ours; a hostile file condemns the package."""
@@ -142,8 +161,11 @@ def _choose(path: Path, package: Package, rdf: dict[str, Any]) -> tuple[str, str
     others = sorted(str(kind)[:40] for kind in entries if kind not in WEIGHTS)
     if others:
         reasons.append(f"{', '.join(others)} is of no format that opens here")
-    raise InputError(f"no weights of the package can be used ({'; '.join(reasons) or 'it has none'})", file=path,
-                     mend="add ONNX or TorchScript weights to it")
+    raise InputError(
+        f"no weights of the package can be used ({'; '.join(reasons) or 'it has none'})",
+        file=path,
+        mend="add ONNX or TorchScript weights to it",
+    )
 
 
 def _static(path: Path, source: str, file: Path) -> ModelReport:
@@ -164,11 +186,15 @@ def _check_sum(path: Path, source: str, file: Path, wanted: Any) -> None:
     with file.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != wanted.lower():
-        raise InputError(f"{source} is not the file its description was written for (SHA-256 differs)", file=path,
-                         mend="download the package again")
+        raise InputError(
+            f"{source} is not the file its description was written for (SHA-256 differs)",
+            file=path,
+            mend="download the package again",
+        )
 
 
 # Inputs and outputs.
+
 
 def _tensors(path: Path, rdf: dict[str, Any]) -> tuple[str, Tensor, Tensor]:
     sides = []
@@ -176,8 +202,11 @@ def _tensors(path: Path, rdf: dict[str, Any]) -> tuple[str, Tensor, Tensor]:
         entries = rdf.get(side)
         if not isinstance(entries, list) or len(entries) != 1 or not isinstance(entries[0], dict):
             count = len(entries) if isinstance(entries, list) else 0
-            raise InputError(f"the model has {count} {side}, one is needed", file=path,
-                             mend="open a model with one image in and one segmentation out")
+            raise InputError(
+                f"the model has {count} {side}, one is needed",
+                file=path,
+                mend="open a model with one image in and one segmentation out",
+            )
         sides.append(_tensor(path, entries[0]))
     return str(rdf.get("name", "model")), sides[0], sides[1]
 
@@ -187,8 +216,11 @@ def _tensor(path: Path, entry: dict[str, Any]) -> Tensor:
     try:
         return _letters(entry, axes) if isinstance(axes, str) else _axes(entry, axes)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(f"the axes of a tensor cannot be understood ({error})"[:300], file=path,
-                         mend="check the description with bioimageio.spec") from None
+        raise InputError(
+            f"the axes of a tensor cannot be understood ({error})"[:300],
+            file=path,
+            mend="check the description with bioimageio.spec",
+        ) from None
 
 
 _WORDS = {"b": "batch", "c": "channel", "i": "index", "t": "time", "z": "z", "y": "y", "x": "x"}
@@ -256,15 +288,22 @@ def _check_axes(path: Path, *tensors: Tensor) -> None:
     for tensor in tensors:
         axes = tensor.axes
         if "z" in axes or "time" in axes:
-            raise InputError(f"the model's axes are {', '.join(axes)}; slices with batch, channel, y, x are needed",
-                             file=path, mend="open a 2D model")
+            raise InputError(
+                f"the model's axes are {', '.join(axes)}; slices with batch, channel, y, x are needed",
+                file=path,
+                mend="open a 2D model",
+            )
         # Keras keeps channels last; its converter turns them.
         if axes not in (("batch", "channel", "y", "x"), ("batch", "y", "x", "channel")):
-            raise InputError(f"the order of axes {', '.join(axes)} cannot be used", file=path,
-                             mend="export the model with axes batch, channel, y, x")
+            raise InputError(
+                f"the order of axes {', '.join(axes)} cannot be used",
+                file=path,
+                mend="export the model with axes batch, channel, y, x",
+            )
 
 
 # The card.
+
 
 def _card(
     rdf: dict[str, Any], tensor_in: Tensor, tensor_out: Tensor, inner: ModelReport, name: str
@@ -273,14 +312,19 @@ def _card(
     outputs = tensor_out.size["channel"] or inner.out_channels
     if channels is None or outputs is None:
         raise NotInCard("the numbers of channels are not given")
-    normalisation, notes = normalisation_of(steps_of(tensor_in.entry.get("preprocessing")), channels,
-                                            tensor_in.size.get("batch") == 1)
+    normalisation, notes = normalisation_of(
+        steps_of(tensor_in.entry.get("preprocessing")), channels, tensor_in.size.get("batch") == 1
+    )
     authors = [str(entry.get("name", "")) for entry in rdf.get("authors") or [] if isinstance(entry, dict)]
     card = {
-        "schema_version": 1, "name": name[:200] or "model", "description": str(rdf.get("description") or "")[:10_000],
-        "licence": str(rdf.get("license") or "")[:2000], "version": str(rdf.get("version") or "")[:100],
+        "schema_version": 1,
+        "name": name[:200] or "model",
+        "description": str(rdf.get("description") or "")[:10_000],
+        "licence": str(rdf.get("license") or "")[:2000],
+        "version": str(rdf.get("version") or "")[:100],
         # Nothing says how patients lay in such images: slices as they are stored.
-        "plane": "acquisition", "orientation": None,
+        "plane": "acquisition",
+        "orientation": None,
         "input": {"size": _size(tensor_in, inner), "normalisation": normalisation, **_volumes(tensor_in, channels)},
         "output": _output(tensor_out, outputs, inner),
         "training": {"bioimageio": {"id": str(rdf.get("id") or "")[:200], "authors": authors[:50]}},
@@ -325,8 +369,13 @@ def _output(tensor: Tensor, channels: int, inner: ModelReport) -> dict[str, Any]
     for channel, given in list(enumerate(names))[first:]:
         plain = given.strip() if given.strip().rstrip("0123456789").lower() not in _NAMELESS else ""
         only = len(names) - first == 1
-        labels.append({"value": channel - first + 1, "channel": channel,
-                       "name": plain[:200] or ("foreground" if only else f"label {channel - first + 1}")})
+        labels.append(
+            {
+                "value": channel - first + 1,
+                "channel": channel,
+                "name": plain[:200] or ("foreground" if only else f"label {channel - first + 1}"),
+            }
+        )
     output: dict[str, Any] = {"activation": activation, "labels": labels[:1000], "background_channel": background}
     if threshold is not None:
         output["threshold"] = threshold

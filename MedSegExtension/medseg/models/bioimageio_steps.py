@@ -64,8 +64,9 @@ class _Chain:
         self.gain, self.offset = self.gain * gain, self.offset * gain + offset
 
     def measure(self, normalisation: dict[str, Any], step: Step) -> None:
-        if self.measured is not None and (self.measured["kind"] != "percentile" or normalisation["kind"] != "zscore"
-                                          or self.measured["clip"]):
+        if self.measured is not None and (
+            self.measured["kind"] != "percentile" or normalisation["kind"] != "zscore" or self.measured["clip"]
+        ):
             raise NotInCard(f"step {step.name} after another normalisation by measured values")
         if self.clip is not None:
             raise NotInCard(f"step {step.name} after limits")
@@ -91,7 +92,7 @@ class _Chain:
             low, high = self.clip
             mapped = (low * self.gain + self.offset, high * self.gain + self.offset)
             if max(abs(mapped[0]), abs(mapped[1] - 1)) > 1e-6:
-                raise NotInCard(f"limits that become {mapped[0]:g} and {mapped[1]:g}, where a card's window gives 0 and 1")
+                raise NotInCard(f"limits that become {mapped[0]:g} and {mapped[1]:g}, not 0 and 1 as a card's window")
             return {"kind": "window", "window": [low, high], "clip": True}
         if (self.gain, self.offset) == (1.0, 0.0):
             return {"kind": "none"}
@@ -113,7 +114,9 @@ def normalisation_of(steps: list[Step], channels: int, batch_is_one: bool) -> tu
                 raise NotInCard(f"step ensure_dtype to {arguments.get('dtype')}, which rounds")
         elif step.name == "scale_linear":
             chain.affine(_one(arguments.get("gain", 1.0), step), _one(arguments.get("offset", 0.0), step), step)
-        elif step.name == "fixed_zero_mean_unit_variance" or (step.name == "zero_mean_unit_variance" and mode == "fixed"):
+        elif step.name == "fixed_zero_mean_unit_variance" or (
+            step.name == "zero_mean_unit_variance" and mode == "fixed"
+        ):
             mean, deviation = _one(arguments.get("mean"), step), _one(arguments.get("std"), step)
             if deviation <= 0:
                 raise NotInCard(f"step {step.name} with the standard deviation {deviation}")
@@ -122,7 +125,10 @@ def normalisation_of(steps: list[Step], channels: int, batch_is_one: bool) -> tu
             scope = _scope(step, channels, batch_is_one, notes)
             chain.measure({"kind": "zscore", "scope": scope}, step)
         elif step.name == "scale_range":
-            low, high = _one(arguments.get("min_percentile", 0.0), step), _one(arguments.get("max_percentile", 100.0), step)
+            low, high = (
+                _one(arguments.get("min_percentile", 0.0), step),
+                _one(arguments.get("max_percentile", 100.0), step),
+            )
             if not 0 <= low < high <= 100 or arguments.get("reference_tensor") is not None:
                 raise NotInCard("step scale_range between these percentiles or by another tensor")
             scope = _scope(step, channels, batch_is_one, notes)
@@ -153,7 +159,10 @@ def activation_of(steps: list[Step]) -> tuple[str | None, float | None]:
             threshold = _one(step.arguments.get("threshold"), step)
             if not 0 <= threshold <= 1:
                 raise NotInCard(f"step binarize at {threshold:g}, which is no probability")
-        elif step.name == "clip" and (number(step.arguments.get("min")), number(step.arguments.get("max"))) == (0.0, 1.0):
+        elif step.name == "clip" and (number(step.arguments.get("min")), number(step.arguments.get("max"))) == (
+            0.0,
+            1.0,
+        ):
             continue
         else:
             raise NotInCard(f"step {step.name[:60]} on the output")
@@ -164,7 +173,9 @@ def _one(value: Any, step: Step) -> float:
     """One number, also where it is repeated for every channel."""
     found = numbers(value)
     if not found or len(set(found)) != 1:
-        raise NotInCard(f"step {step.name} with a number for each channel" if found else f"step {step.name} without numbers")
+        raise NotInCard(
+            f"step {step.name} with a number for each channel" if found else f"step {step.name} without numbers"
+        )
     return found[0]
 
 

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import InputError, UnsafeModelError
+from .bioimageio_package import description_of
+from .checkpoint_pickle import is_legacy
+from .package import Package
 from .protobuf import looks_like_onnx
+from .pt2_file import is_pt2
 
-Format = Literal["onnx", "torchscript", "safetensors"]
+Format = Literal["onnx", "torchscript", "safetensors", "state_dict", "keras", "pt2", "bioimageio"]
 
-_SUPPORTED = "TorchScript, ONNX, or a safetensors checkpoint of this package"
+_SUPPORTED = "TorchScript, ONNX, an exported program, a bioimage.io package, or a safetensors checkpoint"
 _RESAVE = ("in the code that made it, load the weights and export with torch.onnx.export(..., external_data=False), "
            "or write the state dict with safetensors.torch.save_file and a card that names the architecture")
 
@@ -25,6 +29,8 @@ def detect_format(path: str | Path) -> Format:
     UnsafeModelError : a pickle (state dict or whole module), which would run code to be read.
     """
     path = Path(path)
+    if path.is_dir():
+        return _detect_folder(path)
     size = _size(path)
     with path.open("rb") as stream:
         head = stream.read(512)
@@ -33,20 +39,21 @@ def detect_format(path: str | Path) -> Format:
     # JSON header after its length: no other format has a brace at byte 8.
     if len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 1 << 32:
         return "safetensors"
+    if is_legacy(head):
+        return "state_dict"
     if head.startswith(b"\x80") and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise UnsafeModelError("this is a pickle, which can run any code when it is read", file=path, mend=_RESAVE)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        raise InputError("this is an HDF5 file, probably of Keras, which cannot be opened yet", file=path,
-                         mend="convert it to ONNX with tf2onnx or model.export(..., format='onnx')")
+        return "keras"
     if looks_like_onnx(path, size):
         return "onnx"
+    if path.suffix.lower() in (".yaml", ".yml"):  # a description beside its weights; its reader checks the rest
+        return "bioimageio"
     raise InputError(f"this is no model file ({_guess(head)})", file=path, mend=f"give one of: {_SUPPORTED}")
 
 
 def _size(path: Path) -> int:
     try:
-        if path.is_dir():
-            raise InputError("is a folder, a model file is needed", file=path, mend="give the file inside it")
         size = path.stat().st_size
         with path.open("rb"):
             pass
@@ -62,6 +69,26 @@ def _size(path: Path) -> int:
     return size
 
 
+def _detect_folder(path: Path) -> Format:
+    """What package a folder is. Raises InputError where it is none."""
+    try:
+        found = package_format(Package(path))
+    except OSError as error:
+        raise InputError(f"the folder cannot be read ({error.strerror})", file=path,
+                         mend="check the path and the permissions") from None
+    if found is None:
+        raise InputError("is a folder, and no model package of a known kind", file=path,
+                         mend="give the model file inside it")
+    return found
+
+
+def package_format(package: Package) -> Format | None:
+    """The kind of a package, by the names at its root."""
+    if description_of(package) is not None:
+        return "bioimageio"
+    return None
+
+
 def _detect_zip(path: Path) -> Format:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -75,14 +102,15 @@ def _detect_zip(path: Path) -> Format:
     if "model.json" in leaves and any(leaf.startswith("code/") for leaf in leaves):
         raise InputError("this TorchScript file was written by PyTorch 1.3 or older", file=path,
                          mend="load and save it once with a newer PyTorch")
-    if any(leaf.startswith("models/") and leaf.endswith(".json") for leaf in leaves) or "archive_format" in leaves:
-        raise InputError("this is an exported program (.pt2), which cannot be opened yet", file=path,
-                         mend="export the model to ONNX")
+    if is_pt2(names):
+        return "pt2"
     if "data.pkl" in leaves:
-        raise UnsafeModelError("this is a pickled PyTorch file (state dict or whole module), which can run code when "
-                               "it is read", file=path, mend=_RESAVE)
+        return "state_dict"
     if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
-        raise InputError("this is a .keras file, which cannot be opened yet", file=path, mend="convert it to ONNX")
+        return "keras"
+    found = package_format(Package(path))
+    if found is not None:
+        return found
     raise InputError("this archive holds no model of a known format", file=path, mend=f"give one of: {_SUPPORTED}")
 
 

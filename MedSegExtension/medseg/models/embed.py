@@ -33,7 +33,13 @@ def embed_card(path: str | Path, card: ModelCard | Mapping[str, Any], out: str |
     if not isinstance(card, ModelCard):
         card = ModelCard.from_dict(card, "the card given")
     text = card.to_json()
-    write = {"onnx": _onnx, "safetensors": _safetensors, "torchscript": _torchscript}[detect_format(path)]
+    # An exported program is an archive of PyTorch as TorchScript is, with its extra files in the same place.
+    writers = {"onnx": _onnx, "safetensors": _safetensors, "torchscript": _torchscript, "pt2": _torchscript}
+    kind = detect_format(path)
+    if kind not in writers:
+        raise InputError(f"a card cannot be written into {kind}", file=path,
+                         mend=f"put it beside as {path.name}.card.json")
+    write = writers[kind]
     with atomic_path(target) as temporary:
         write(path, Path(temporary), text)
     return target

@@ -7,17 +7,23 @@ from pathlib import Path
 
 from ..card import ModelCard
 from ..errors import InputError
+from .bioimageio_package import inspect_bioimageio
 from .card_lookup import check_card, find_card
 from .detect import Format, detect_format
 from .draft import fill_draft
+from .keras_file import inspect_keras
 from .onnx_file import inspect_onnx
+from .pt2_file import inspect_pt2
 from .report import ModelReport
 from .safetensors_file import inspect_safetensors
+from .state_dict_file import add_architecture, inspect_state_dict
 from .torchscript_file import inspect_torchscript
 
 #: One file a format; a new format is a new file and a line here.
 INSPECTORS: dict[Format, Callable[[Path], ModelReport]] = {
     "onnx": inspect_onnx, "torchscript": inspect_torchscript, "safetensors": inspect_safetensors,
+    "pt2": inspect_pt2, "bioimageio": inspect_bioimageio,
+    "state_dict": inspect_state_dict, "keras": inspect_keras,
 }
 
 
@@ -30,6 +36,7 @@ def static_report(path: str | Path) -> ModelReport:
         raise InputError(f"the file cannot be read ({error.strerror or error})", file=path,
                          mend="check the path and the permissions") from None
     fill_draft(report)
+    add_architecture(report)
     return report
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..backends import PRECISIONS, Backend, Choice, choose_device
 from ..card import ModelCard
 from ..errors import InputError, UnsafeModelError
+from .bioimageio_package import open_bioimageio
 from .card_lookup import find_card
 from .inspecting import static_report, use_card
+from .keras_file import open_keras_model
 from .model import Model
+from .pt2_file import open_pt2
 from .report import ModelReport
+from .state_dict_file import open_state_dict, with_architecture
 
 
 def backends_for(format: str) -> tuple[str, ...]:
@@ -23,6 +27,12 @@ def backends_for(format: str) -> tuple[str, ...]:
         x86 = platform.machine().lower() in ("x86_64", "amd64")
         return ("openvino", "onnxruntime") if x86 else ("onnxruntime", "openvino")
     return ("torch",)
+
+
+#: Formats whose files know how to open themselves.
+_OPENERS: dict[str, Callable[[ModelReport, Choice, int | None, str], Backend]] = {
+    "pt2": open_pt2, "bioimageio": open_bioimageio, "state_dict": open_state_dict, "keras": open_keras_model,
+}
 
 
 def open_model(
@@ -75,6 +85,7 @@ def open_model(
                          mend=f"put it beside the file as {path.name}.card.json")
     if found is not None:
         use_card(report, found)
+        found = with_architecture(report, found)
         report.card, report.card_source = found, source
     choice = choose_device(device, _candidates(report, backend))
     in_channels, out_channels = report.in_channels, report.out_channels
@@ -90,7 +101,8 @@ def open_model(
 
 
 def _candidates(report: ModelReport, backend: str | None) -> tuple[str, ...]:
-    known = backends_for(report.format)
+    # A package runs on what its weights run on.
+    known = backends_for(report.details.get("inner_format", report.format))
     if backend is None:
         return known
     if backend not in known:
@@ -102,6 +114,8 @@ def _candidates(report: ModelReport, backend: str | None) -> tuple[str, ...]:
 def _backend(report: ModelReport, choice: Choice, threads: int | None, precision: str) -> Backend:
     """The backend of ``choice`` with the model loaded; each framework is imported here and not before."""
     path = report.path
+    if report.format in _OPENERS:
+        return _OPENERS[report.format](report, choice, threads, precision)
     if choice.backend == "onnxruntime":
         from ..backends.onnxruntime_backend import OnnxRuntimeBackend
 

@@ -1,4 +1,4 @@
-"""A model package, folder or zip, read by name: nothing leads out of it, and of a zip only what is asked for unpacks."""
+"""A model package, folder or zip, read by name: nothing leads out of it; a zip is unpacked only as far as needed."""
 
 from __future__ import annotations
 
@@ -70,11 +70,15 @@ class Package:
             with file.open("rb") as stream:
                 content = stream.read(limit + 1)
         except OSError as error:
-            raise InputError(f"{name!r} in the package cannot be read ({error.strerror})", file=self.path,
-                             mend="check that the package is complete") from None
+            raise InputError(
+                f"{name!r} in the package cannot be read ({error.strerror})",
+                file=self.path,
+                mend="check that the package is complete",
+            ) from None
         if len(content) > limit:
-            raise UnsafeModelError(f"{name!r} in the package is longer than {limit} bytes", file=self.path,
-                                   mend="do not open this package")
+            raise UnsafeModelError(
+                f"{name!r} in the package is longer than {limit} bytes", file=self.path, mend="do not open this package"
+            )
         return content
 
     @contextmanager
@@ -100,11 +104,17 @@ class Package:
             with archive.open(entry) as source, target.open("wb") as stream:
                 shutil.copyfileobj(source, stream, 1 << 20)
         except OSError as error:
-            raise InputError(f"there is no room to unpack the package ({error.strerror})", file=self.path,
-                             mend="free some space in the folder for temporary files") from None
+            raise InputError(
+                f"there is no room to unpack the package ({error.strerror})",
+                file=self.path,
+                mend="free some space in the folder for temporary files",
+            ) from None
         except Exception as error:  # zlib and zipfile raise many kinds for damaged data
-            raise InputError(f"the archive is damaged at {entry.filename!r} ({error})", file=self.path,
-                             mend="copy or download it again") from None
+            raise InputError(
+                f"the archive is damaged at {entry.filename!r} ({error})",
+                file=self.path,
+                mend="copy or download it again",
+            ) from None
 
     def _entry(self, name: str) -> str:
         plain = str(PurePosixPath(name))
@@ -117,8 +127,11 @@ class Package:
         root = self.path.resolve()
         file = (root / name.replace("\\", "/")).resolve()
         if not file.is_relative_to(root) or "\0" in name:
-            raise UnsafeModelError(f"the package names the file {name[:80]!r}, which lies outside of it",
-                                   file=self.path, mend="do not open this package")
+            raise UnsafeModelError(
+                f"the package names the file {name[:80]!r}, which lies outside of it",
+                file=self.path,
+                mend="do not open this package",
+            )
         return file
 
 

@@ -30,7 +30,9 @@ def read_yaml(content: bytes, path: str | Path) -> dict[str, Any]:
         return _mapping(yaml.load(_text(content, path), Loader=loader), path)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError, MemoryError, TypeError, AttributeError) as error:
         line = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"the description is not valid YAML ({line})", file=path, mend="get the package again") from None
+        raise InputError(
+            f"the description is not valid YAML ({line})", file=path, mend="get the package again"
+        ) from None
 
 
 def read_json(content: bytes, path: str | Path, what: str = "the description", limit: int = MAX_TEXT) -> dict[str, Any]:
@@ -44,8 +46,11 @@ def read_json(content: bytes, path: str | Path, what: str = "the description", l
 
 def _text(content: bytes, path: str | Path, limit: int = MAX_TEXT) -> str:
     if len(content) > limit:
-        raise UnsafeModelError(f"a description of {len(content)} bytes is not read, {limit} are allowed", file=path,
-                               mend="do not open this package")
+        raise UnsafeModelError(
+            f"a description of {len(content)} bytes is not read, {limit} are allowed",
+            file=path,
+            mend="do not open this package",
+        )
     return content.decode("utf-8-sig")
 
 
@@ -60,8 +65,9 @@ def _plain(value: Any, depth: int, left: list[int], path: str | Path) -> Any:
     """A copy with every alias written out, within the limits."""
     left[0] -= 1
     if depth > MAX_DEPTH or left[0] < 0:
-        raise UnsafeModelError("the description is nested too deeply or multiplies itself", file=path,
-                               mend="do not open this package")
+        raise UnsafeModelError(
+            "the description is nested too deeply or multiplies itself", file=path, mend="do not open this package"
+        )
     if isinstance(value, dict):
         return {str(key): _plain(item, depth + 1, left, path) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
