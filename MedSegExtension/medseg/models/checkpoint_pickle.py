@@ -107,7 +107,7 @@ class Inert:
         pass
 
 
-class _Table(dict):  # type: ignore[type-arg]
+class _Table(dict):
     """A stand-in for OrderedDict; PyTorch hangs the version numbers of modules on it."""
 
     def __setstate__(self, _state: Any) -> None:

@@ -23,6 +23,7 @@ from .checksum import weights_sha256
 from .detect import Format
 from .embed import embed_card
 from .inspecting import static_report
+from .keras_file import with_graph
 from .model import Model
 from .opening import open_model
 
@@ -70,8 +71,8 @@ def convert_model(
 ) -> Conversion:
     """Write the model at ``path`` as ``out``, in the format of its suffix, run both and compare.
 
-    From safetensors and TorchScript to ONNX (batch and slice size free), TorchScript and safetensors; any format to
-    itself, which carries a new ``card`` in. Nothing stands under the name ``out`` unless the outputs agree.
+    From safetensors, checkpoints, Keras and TorchScript to ONNX (batch and slice size free), TorchScript and
+    safetensors; any format to itself, which carries a new ``card`` in. Nothing stands under the name ``out`` unless the outputs agree.
 
     Raises
     ------
@@ -96,6 +97,8 @@ def convert_model(
                 raise InputError("the number of input channels is not known without a card", file=path,
                                  mend="give a card with --card")
             checksum = original.card.weights_sha256 if original.card else None
+            if report.format == "keras" and original.card is not None:
+                original.card = with_graph(original.card, path, kind == "safetensors")
             if kind == report.format:
                 shutil.copyfile(path, bare)
             else:

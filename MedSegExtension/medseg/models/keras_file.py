@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..card import Architecture
+from ..backends import Backend, Choice, require
+from ..backends.base import memory_errors
+from ..card import Architecture, ModelCard
 from ..errors import InputError
 from .archive import check_archive, read_entry
 from .hdf5_file import attribute_text, open_hdf5
@@ -51,6 +53,8 @@ def open_keras(path: Path) -> Iterator[KerasFile]:
     if not zipped:
         with open_hdf5(path) as file:
             text = attribute_text(path, file, "model_config")
+            if text is None and "model_weights" not in file and "layer_names" not in file.attrs:
+                raise InputError("this HDF5 file holds no Keras model", file=path, mend="save one with model.save(...)")
             if text is None:
                 raise InputError(
                     f"this Keras file cannot be used alone: {_NO_CONFIG}",
@@ -143,6 +147,27 @@ def keras_network(path: Path) -> tuple[Architecture, dict[str, np.ndarray]]:
             tensors |= {f"layers.{key}.{role}": array for role, array in arrays.items()}
     graph = {name: layout[name] for name in ("inputs", "layers", "calls", "output", "multiple_of")}
     return Architecture("keras-graph", {"graph": graph}), tensors
+
+
+def open_keras_model(report: ModelReport, choice: Choice, threads: int | None, precision: str) -> Backend:
+    """The network of a Keras file on PyTorch. Raises as `inspect_keras`, and MissingPackageError without torch."""
+    torch = require("torch")
+    from ..backends.torch_backend import TorchBackend
+    from ..networks import build_network
+
+    with memory_errors(choice.device):
+        architecture, tensors = keras_network(report.path)
+        with torch.device("meta"):
+            network = build_network(architecture)
+        state = {name: torch.from_numpy(array) for name, array in tensors.items()}
+        network.load_state_dict(state, strict=True, assign=True)
+    network.eval().requires_grad_(False)
+    return TorchBackend(network, choice.device, threads=threads, precision=precision)
+
+
+def with_graph(card: ModelCard, path: Path, weights_alone: bool) -> ModelCard:
+    """The card for a conversion of a Keras file: weights alone need the graph as architecture, others do not."""
+    return replace(card, architecture=keras_network(path)[0] if weights_alone else None)
 
 
 def _check_shapes(path: Path, name: str, op: dict[str, Any]) -> None:

@@ -47,7 +47,8 @@ def find_in_h5(path: Path, file: Any, layers: dict[str, Layer], ops: dict[str, d
     for outer in attribute_names(root, "layer_names"):
         if outer not in root:
             continue
-        group, table = root[outer], {}
+        group = root[outer]
+        table: dict[str, dict[str, Any]] = {}
         for name in attribute_names(group, "weight_names"):
             if name not in group:
                 raise InputError(f"the weights {name[:120]!r} are missing", file=path, mend="save the model again")

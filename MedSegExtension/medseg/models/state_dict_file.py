@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..backends import require
+from ..backends import Backend, Choice, require
 from ..backends.base import memory_errors
 from ..card import Architecture, ModelCard
 from ..errors import InputError
 from .checkpoint_pickle import Checkpoint, Inert, StoredArray, open_checkpoint
-from .report import ModelReport
+from .report import ModelReport, TensorInfo
 from .state_dict_find import StateDict, is_counter, state_dicts
 from .state_dict_recognise import Recognition, recognise
 
@@ -92,7 +93,6 @@ def _describe(report: ModelReport, found: StateDict, recognition: Recognition | 
         kernels = [tensor.shape for tensor in found.tensors.values() if len(tensor.shape) == 4]
         report.details["network"] = "not recognised"
         report.details["first_kernel"], report.details["last_kernel"] = list(kernels[0]), list(kernels[-1])
-        report.in_channels = kernels[0][1]
         report.warnings.append(
             "which network these weights belong to is not recognised: name it as architecture in the "
             "card" + _first_names(found)
@@ -101,6 +101,9 @@ def _describe(report: ModelReport, found: StateDict, recognition: Recognition | 
     arguments = recognition.arguments
     report.in_channels, report.out_channels = arguments["in_channels"], arguments["out_channels"]
     report.ends_in = recognition.ends_in
+    report.multiple_of = _multiple(arguments)
+    report.inputs = (TensorInfo("input", "float32", (None, report.in_channels, None, None)),)
+    report.outputs = (TensorInfo("output", "float32", (None, report.out_channels, None, None)),)
     report.framework = f"PyTorch weights of a {recognition.family}"
     report.details["network"] = recognition.family
     report.details["architecture"] = {"name": recognition.architecture, "arguments": arguments}
@@ -159,6 +162,32 @@ def complete_card(report: ModelReport, card: ModelCard | None) -> Architecture:
             "to the card",
         )
     return Architecture(recognised["name"], arguments)
+
+
+def with_architecture(report: ModelReport, card: ModelCard) -> ModelCard:
+    """The card with the architecture that was recognised, for a file of weights alone; others come back unchanged."""
+    if report.format != "state_dict":
+        return card
+    return replace(card, architecture=complete_card(report, card))
+
+
+def open_state_dict(report: ModelReport, choice: Choice, threads: int | None, precision: str) -> Backend:
+    """The network of a checkpoint on PyTorch. Raises as `complete_card` and `load_state_dict_network`."""
+    from ..backends.torch_backend import TorchBackend
+
+    network = load_state_dict_network(report.path, complete_card(report, report.card))
+    return TorchBackend(network, choice.device, threads=threads, precision=precision)
+
+
+def _multiple(arguments: Mapping[str, Any]) -> int:
+    """By how much the network shrinks a slice, from the arguments that say how many levels it has."""
+    if "strides" in arguments:
+        return prod(max(step) if isinstance(step, list) else step for step in arguments["strides"])
+    if "blocks" in arguments:
+        return 2 ** (len(arguments["blocks"]) + 1)
+    if "features" in arguments:
+        return 16
+    return 2 ** (arguments["depth"] if "depth" in arguments else len(arguments["widths"]) - 1)
 
 
 def load_state_dict_network(path: Path, architecture: Architecture) -> Any:

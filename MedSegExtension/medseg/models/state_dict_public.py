@@ -22,7 +22,7 @@ class Layout:
     """Names of one family. ``level`` counts from 0 at full size; ``levels`` is their number, the coarsest counted.
 
     ``encoder`` and ``decoder`` give the beginning of a level's names from (level, levels); ``parts`` the ends for the
-    first convolution, its norm, the second convolution, its norm; ``up`` the upsampling layers' own convolution and norm.
+    first convolution, its norm, the second convolution, its norm; ``up`` the upsampling's own convolution and norm.
     """
 
     family: str
@@ -37,7 +37,7 @@ class Layout:
 
 
 def _level(text: str, last: str | None = None, first: str | None = None) -> Namer:
-    """Names with ``{level}`` from 0, ``{one}`` from 1 and ``{rise}`` counted from the coarsest decoder level, from 1."""
+    """Names with ``{level}`` from 0, ``{one}`` from 1, and ``{rise}`` from the coarsest decoder level, from 1."""
 
     def name(level: int, levels: int) -> str:
         pattern = (
@@ -122,8 +122,7 @@ def recognise_public(shapes: Shapes) -> dict[str, Any] | None:
 
 
 def _fit(layout: Layout, levels: int, shapes: Shapes) -> dict[str, Any] | None:
-    coarsest = layout.encoder(levels - 1, levels) + layout.parts[0] + ".weight"
-    if coarsest not in shapes:
+    if not all(layout.encoder(level, levels) + layout.parts[0] + ".weight" in shapes for level in range(levels)):
         return None
     names: dict[str, str] = {}
 
@@ -145,8 +144,8 @@ def _fit(layout: Layout, levels: int, shapes: Shapes) -> dict[str, Any] | None:
     take(layout.head, "head")
     if set(names) != set(shapes):
         return None
-    ours = {names[name]: shape for name, shape in shapes.items()}
-    return _describe(layout, levels, ours, names)
+    renamed = {names[name]: shape for name, shape in shapes.items()}
+    return _describe(layout, levels, renamed, names)
 
 
 def _describe(layout: Layout, levels: int, ours: Shapes, names: dict[str, str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def recognise_resnet(shapes: Shapes) -> dict[str, Any] | None:
         return None
     names = {name: name for name in shapes if _KNOWN.fullmatch(name)}
     decoder = [shapes[f"decoder.blocks.{number}.conv2.0.weight"][0] for number in range(_count(shapes))]
-    stages = []
+    stages: list[int] = []
     while f"encoder.layer{len(stages) + 1}.0.conv1.weight" in shapes:
         stage = f"encoder.layer{len(stages) + 1}"
         number = 0
@@ -47,8 +47,8 @@ def recognise_resnet(shapes: Shapes) -> dict[str, Any] | None:
         "decoder_norm": batch_norm,
         "head_kernel": shapes["segmentation_head.0.weight"][2],
     }
-    kind = {(2, 2, 2, 2): "18", (3, 4, 6, 3): "50" if bottleneck else "34", (3, 4, 23, 3): "101", (3, 8, 36, 3): "152"}
-    name = kind.get(tuple(stages), "")
+    known = {"2 2 2 2": "18", "3 4 6 3": "50" if bottleneck else "34", "3 4 23 3": "101", "3 8 36 3": "152"}
+    name = known.get(" ".join(map(str, stages)), "")
     return {
         "family": f"U-Net with a ResNet{'-' + name if name else ''} encoder (segmentation_models_pytorch)",
         "architecture": "resnet-unet",

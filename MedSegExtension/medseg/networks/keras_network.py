@@ -87,7 +87,7 @@ class _Layer(nn.Module):
         self._run = _OPERATIONS[op["op"]]
         self._op = op
         activation = op.get("activation", "linear")
-        self._activation = _Layer(activation) if isinstance(activation, Mapping) else None
+        self._activation = _Layer(dict(activation)) if isinstance(activation, Mapping) else None
         if self._activation is None and activation not in _ACTIVATIONS:
             raise ValueError(f"activation {activation!r}")
         for name, shape in op.get("shapes", {}).items():

@@ -33,8 +33,8 @@ class PlainUNet(nn.Module):
     skip_first : whether the encoder's values come first where both are concatenated.
     head_activation : "none" or "sigmoid", as the last layer.
 
-    Maps float32 (B, in_channels, H, W) to (B, out_channels, H, W). Sizes that are no multiple of `multiple_of` are met by
-    padding the upsampled side with zeros, half on each side.
+    Maps float32 (B, in_channels, H, W) to (B, out_channels, H, W). Sizes that are no multiple of `multiple_of` are met
+    by padding the upsampled side with zeros, half on each side.
     """
 
     def __init__(

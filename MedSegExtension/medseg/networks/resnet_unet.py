@@ -5,6 +5,7 @@ doi:10.1109/CVPR.2017.634). Its tensors are named as `segmentation_models_pytorc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -72,21 +73,21 @@ class ResNetUNet(nn.Module):
         self.multiple_of = 2 ** (len(blocks) + 1)
         self.encoder = _Encoder(in_channels, blocks, bottleneck, width, groups)
         skips = [*self.encoder.channels[-2::-1], 0]
-        self.decoder = nn.Module()
-        self.decoder.blocks = nn.ModuleList()
+        blocks_up = nn.ModuleList()
         before = self.encoder.channels[-1]
         for skip, after in zip(skips, decoder_widths, strict=True):
             block = nn.Module()
             block.conv1 = _convolution(before + skip, after, decoder_norm)
             block.conv2 = _convolution(after, after, decoder_norm)
-            self.decoder.blocks.append(block)
+            blocks_up.append(block)
             before = after
+        self.decoder = nn.ModuleDict({"blocks": blocks_up})
         self.segmentation_head = nn.Sequential(nn.Conv2d(before, out_channels, head_kernel, padding=head_kernel // 2))
 
     def forward(self, x: Tensor) -> Tensor:
         levels = self.encoder(x)
         x = levels.pop()
-        for block in self.decoder.blocks:
+        for block in cast("Any", self.decoder["blocks"]):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             if levels:
                 x = torch.cat((x, levels.pop()), dim=1)
@@ -136,6 +137,7 @@ class _Block(nn.Module):
 
     def __init__(self, before: int, inner: int, after: int, stride: int, bottleneck: bool, groups: int) -> None:
         super().__init__()
+        sizes: tuple[tuple[int, ...], ...]
         if bottleneck:
             sizes = ((before, inner, 1, 1, 1), (inner, inner, 3, stride, groups), (inner, after, 1, 1, 1))
         else:
