@@ -29,7 +29,9 @@ def test_json_is_one_object_and_names_the_files(mask, tmp_path, capsys):
     assert run("measure", mask, "-o", tmp_path / "out", "--json") == 0
     data = json.loads(capsys.readouterr().out)
     assert data["branches"][0]["length_mm"] == pytest.approx(30, abs=1)
-    assert {f.rsplit("/", 1)[-1].replace("\\", "/") for f in data["files"]} == {p.name for p in (tmp_path / "out").iterdir()}
+    assert {f.rsplit("/", 1)[-1].replace("\\", "/") for f in data["files"]} == {
+        p.name for p in (tmp_path / "out").iterdir()
+    }
 
 
 def test_table_says_what_was_measured(mask, tmp_path, capsys):

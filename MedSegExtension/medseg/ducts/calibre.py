@@ -29,7 +29,8 @@ def measure_calibre(
     """For each path the diameter in mm (N,), whether it is resolved (N,) bool, and what was measured in mm (N,).
 
     Where it is not resolved, the diameter given is the bound: the duct is thinner than that. Inside a bifurcation and
-    in the cap of an end, a branch has the calibre of its nearest section of its own, unless its section is smaller there.
+    in the cap of an end, a branch has the calibre of its nearest section of its own, unless its section is smaller
+    there.
     """
     if not paths:
         return []

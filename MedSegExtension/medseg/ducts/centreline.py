@@ -25,17 +25,19 @@ POINTS_PER_VOXEL = 2
 ROUNDS = 3
 #: Two branches that leave a bifurcation in directions further apart than this are one duct going on, in degrees.
 GOING_ON_DEG = 150.0
+#: How far from a free end, in radii, the path of the skeleton is trusted.
+CAP_RADII = 1.5
 #: How much of the last radius before a tip is filled, at most in a dome and at least in a flat end (voxelised shapes:
 #: 0.71 and 0.92 on average, standard deviation 0.05), and how far a dome of radius 1 reaches for the rays that look
 #: for it.
-DOME_FILLED, FLAT_FILLED, DOME_REACH = 0.78, 0.87, 0.94
+DOME_FILLED, FLAT_FILLED, DOME_REACH = 0.80, 0.88, 0.94
 #: Ends of up to this many voxels in radius are fitted instead.
 FITTED_VOXELS = 2.25
 #: Standard deviation in voxels of the blur that voxels and interpolation give to the sections at a tip.
 BLUR_VOXELS = 0.5
 #: How sharply the fits of a dome and of a flat end are told apart, and the lean to the dome of an end one voxel in
 #: radius.
-CERTAINTY, DOME_PRIOR_VOXELS = 4.0, 1.0
+CERTAINTY, DOME_PRIOR_VOXELS = 4.0, 3.0
 
 
 @dataclass
@@ -159,8 +161,8 @@ def _recentre(paths: list[Path], grid: DuctGrid, radius: Radius, step: float) ->
         usable = path.own.copy()
         for end in (0, 1):  # a cap has no section that is perpendicular to the duct
             if path.free[end]:
-                distance = arc_length(path.points if end == 0 else path.points[::-1])
-                usable &= (distance if end == 0 else distance[::-1]) >= r
+                order = slice(None) if end == 0 else slice(None, None, -1)
+                usable &= _beyond_cap(arc_length(path.points[order]), r[order])[order]
         if not usable.any():
             continue
         index = np.arange(n)
@@ -173,6 +175,16 @@ def _recentre(paths: list[Path], grid: DuctGrid, radius: Radius, step: float) ->
     mark_shared(paths, radius)
 
 
+def _beyond_cap(s: np.ndarray, inscribed: np.ndarray) -> np.ndarray:
+    """Where a path, ``s`` mm from its free end, has left the cap of the duct; both (N,).
+
+    The skeleton may run into the rim of a blunt end; it is back on the axis 1.41 radii from there. The radius is the
+    largest met near the end: at the rim the inscribed balls are small.
+    """
+    typical = float(np.median(inscribed[s <= s[-1] / 2]))
+    return s >= CAP_RADII * float(inscribed[s <= 2.5 * typical].max())
+
+
 def _finish_end(path: Path, end: int, grid: DuctGrid, radius: Radius, step: float) -> None:
     """Let a free end run straight to where the duct ends.
 
@@ -182,17 +194,21 @@ def _finish_end(path: Path, end: int, grid: DuctGrid, radius: Radius, step: floa
     points = path.points if end == 0 else path.points[::-1]
     s = arc_length(points)
     inscribed = radius(points)
-    enough = np.flatnonzero((s >= inscribed) | (s >= s[-1] / 2))
+    enough = np.flatnonzero(_beyond_cap(s, inscribed) | (s >= s[-1] / 2))
     cut = int(enough[0]) if len(enough) else 0
     rest = points[cut:]
     if len(rest) < 2:
         return
     along = arc_length(rest)
     voxel = float(grid.spacing.max())
-    stretch = rest[along <= max(2 * inscribed[cut], 3 * voxel, along[1])]
-    back = direction(stretch)
-    forward = -back
-    base = rest[0]
+    # a parabola through the next few radii, so that a bend goes on bending
+    fitted = along <= max(4 * inscribed[cut], 6 * voxel, along[1])
+    degree = min(2, int(fitted.sum()) - 1)
+    curve = np.polynomial.polynomial.polyfit(along[fitted], rest[fitted], degree)
+    base = curve[0]
+    ahead = -1.2 * max(float(inscribed[cut]), voxel / 2)
+    forward = np.polynomial.polynomial.polyval(ahead, curve) - base
+    forward = forward / max(float(np.linalg.norm(forward)), 1e-9)
     sample = rest[along <= max(2 * inscribed[cut], 5 * voxel, along[1])]
     area, _ = cross_sections(grid, sample, tangents_of(sample), radius(sample))
     r = float(np.sqrt(max(np.median(area), 1e-6) / np.pi))

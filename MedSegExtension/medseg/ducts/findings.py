@@ -12,15 +12,19 @@ import numpy as np
 from .model import Branch, Finding, Node
 
 #: How far to each side the neighbouring calibre is looked for, in mm.
-NEIGHBOURHOOD_MM = 15.0
+NEIGHBOURHOOD_MM = 10.0
 #: The neighbouring calibre is this percentile of the calibres there: near the widest, but not one wide section.
-NEIGHBOUR_PERCENTILE = 80.0
-#: A stricture takes away at least this part of the neighbouring calibre …
-LEAST_NARROWING = 0.40
-#: … and at least this many voxels of it: what noise of the outline does not make.
-LEAST_NARROWING_VOXELS = 0.75
-#: The neighbouring calibre is at least this many voxels.
-LEAST_REFERENCE_VOXELS = 1.8
+NEIGHBOUR_PERCENTILE = 90.0
+#: A stricture takes away at least this part of the neighbouring calibre on the thinner of its sides …
+LEAST_NARROWING = 0.20
+#: … and at least this many voxels of it: twice what noise of the outline makes …
+LEAST_NARROWING_VOXELS = 0.7
+#: … and at least this part of the mean of both sides, which is nearer to what the duct would have here.
+LEAST_NARROWING_BETWEEN = 0.36
+#: The neighbouring calibre is at least this many voxels on both sides.
+LEAST_REFERENCE_VOXELS = 1.6
+#: A narrowing that takes up this part of its branch is the calibre of the branch.
+WHOLE_BRANCH = 0.85
 #: More than this is a severe stricture on MRCP.
 SEVERE_NARROWING = 0.75
 #: A focal dilatation is at least this much wider than the duct on both sides …
@@ -40,16 +44,20 @@ def find_strictures(branches: list[Branch], nodes: list[Node], voxel: float) -> 
         left, right = _sides(s, d)
         reference = np.minimum(left, right)
         narrowing = reference - d
+        between = (left + right) / 2
         candidate = (
             inner
             & (narrowing >= LEAST_NARROWING * reference)
             & (narrowing >= LEAST_NARROWING_VOXELS * voxel)
+            & (between - d >= LEAST_NARROWING_BETWEEN * between)
             & (reference >= LEAST_REFERENCE_VOXELS * voxel)
         )
         while candidate.any():
             worst = int(np.argmax(np.where(candidate, narrowing / np.maximum(reference, 1e-6), -1.0)))
             low, high = _run(d <= reference[worst] - narrowing[worst] / 2, worst)
-            found.append(_stricture(branch, s, inner, worst, low, high, float(reference[worst])))
+            own = min(s[high], branch.length_mm) - max(s[low], 0.0)
+            if own < WHOLE_BRANCH * branch.length_mm:  # a thin branch between two wide ones is thin, not narrowed
+                found.append(_stricture(branch, s, inner, worst, low, high, float(reference[worst])))
             candidate[max(low - 1, 0) : high + 2] = False
             candidate[low : high + 1] = False
             near = np.abs(s - s[worst]) < 3 * voxel
@@ -66,7 +74,7 @@ def find_dilatations(branches: list[Branch], nodes: list[Node], voxel: float) ->
         if branch.closed:
             continue
         s, d, inner = _extended(branch, around)
-        left, right = _sides(s, d, percentile=50.0, least=3 * voxel)
+        left, right = _sides(s, d, percentile=30.0, least=3 * voxel, reach_mm=1.5 * NEIGHBOURHOOD_MM)
         reference = np.maximum(left, right)
         widening = d - reference
         candidate = (
@@ -133,11 +141,15 @@ def _extended(
 
 
 def _sides(
-    s: np.ndarray, d: np.ndarray, percentile: float = NEIGHBOUR_PERCENTILE, least: float = 0.0
+    s: np.ndarray,
+    d: np.ndarray,
+    percentile: float = NEIGHBOUR_PERCENTILE,
+    least: float = 0.0,
+    reach_mm: float = NEIGHBOURHOOD_MM,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The neighbouring calibre on each side of every point, 0 where there is no duct on that side."""
     step = float(s[-1] - s[0]) / max(len(s) - 1, 1)
-    skip, reach = round(least / step) if step > 0 else 0, max(round(NEIGHBOURHOOD_MM / step), 1) if step > 0 else 1
+    skip, reach = round(least / step) if step > 0 else 0, max(round(reach_mm / step), 1) if step > 0 else 1
     right = _following(d, skip, reach, percentile)
     left = _following(d[::-1], skip, reach, percentile)[::-1]
     return left, right

@@ -135,12 +135,14 @@ def _assemble(
     branches: list[Branch] = []
     numbers = {key: n + 1 for n, key in enumerate(positions)}
     degree = dict.fromkeys(positions, 0)
+    dropped = set()
     for path, (diameter, resolved, measured) in zip(paths, calibres, strict=True):
         length = float(arc_length(path.points)[-1])
         alone = path.closed or (path.free[0] and path.free[1])
         where = path.own if path.own.any() else np.ones(len(path.own), dtype=bool)
         mean = float(diameter[where].mean())
         if alone and not path.closed and length < LEAST_ELONGATION * float(measured[where].mean()):
+            dropped.add(path.stop)  # a round part is one node
             continue
         narrow = int(np.argmin(np.where(path.cap, np.inf, measured)))
         chord = float(np.linalg.norm(path.points[-1] - path.points[0]))
@@ -168,6 +170,8 @@ def _assemble(
         degree[path.stop] += 1
     nodes = []
     for key, position in positions.items():
+        if key in dropped:
+            continue
         kind = {0: "compact part", 1: "end", 2: "ring"}.get(degree[key], "bifurcation")
         mine = [b.id for b in branches if numbers[key] in (b.start_node, b.end_node)]
         nodes.append(
