@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from medseg.card.model_card import Normalisation
 from medseg.errors import InputError, UnsafeModelError
 from medseg.models import inspect_model, open_model
 from medseg.models.bioimageio_steps import NotInCard, Step, activation_of, normalisation_of
 from medseg.pipeline import segment
 from medseg.preprocess import measure_intensity
-from medseg.card.model_card import Normalisation
 from medseg.volume import Volume
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "models" / "nuclei_unet2d"
@@ -67,14 +67,34 @@ def description(**changes: object) -> dict:
     """A description of format 0.5 with free slice sizes in steps of 4."""
     free = {"min": 16, "step": 4}
     data = {
-        "format_version": "0.5.3", "type": "model", "name": "edges", "license": "CC0-1.0",
-        "inputs": [{"id": "raw", "axes": [{"type": "batch"}, {"type": "channel", "channel_names": ["raw"]},
-                                          space("y", free), space("x", free)],
-                    "preprocessing": [{"id": "scale_linear", "kwargs": {"gain": 0.5, "offset": -1.0}}]}],
-        "outputs": [{"id": "out", "axes": [{"type": "batch"}, {"type": "channel", "channel_names": ["nucleus"]},
-                                           space("y", {"tensor_id": "raw", "axis_id": "y"}),
-                                           space("x", {"tensor_id": "raw", "axis_id": "x"})],
-                     "postprocessing": [{"id": "sigmoid"}]}],
+        "format_version": "0.5.3",
+        "type": "model",
+        "name": "edges",
+        "license": "CC0-1.0",
+        "inputs": [
+            {
+                "id": "raw",
+                "axes": [
+                    {"type": "batch"},
+                    {"type": "channel", "channel_names": ["raw"]},
+                    space("y", free),
+                    space("x", free),
+                ],
+                "preprocessing": [{"id": "scale_linear", "kwargs": {"gain": 0.5, "offset": -1.0}}],
+            }
+        ],
+        "outputs": [
+            {
+                "id": "out",
+                "axes": [
+                    {"type": "batch"},
+                    {"type": "channel", "channel_names": ["nucleus"]},
+                    space("y", {"tensor_id": "raw", "axis_id": "y"}),
+                    space("x", {"tensor_id": "raw", "axis_id": "x"}),
+                ],
+                "postprocessing": [{"id": "sigmoid"}],
+            }
+        ],
         "weights": {"torchscript": {"source": "net.pt"}},
     }
     return {**data, **changes}
@@ -113,18 +133,38 @@ def test_folder_and_zip_give_the_same_numbers_as_the_network(tmp_path, kind) -> 
 def test_format_0_4_with_two_channels_and_softmax(tmp_path) -> None:
     save_weights(tmp_path, 2, 3)
     data = {
-        "format_version": "0.4.10", "type": "model", "name": "two",
-        "inputs": [{"name": "raw", "axes": "bcyx", "shape": {"min": [1, 2, 16, 16], "step": [0, 0, 8, 8]},
-                    "preprocessing": [{"name": "scale_range", "kwargs": {
-                        "mode": "per_sample", "axes": "yx", "min_percentile": 1, "max_percentile": 99.8}}]}],
-        "outputs": [{"name": "out", "axes": "bcyx", "data_range": [0.0, 1.0], "shape": {
-            "reference_tensor": "raw", "scale": [1, 0, 1, 1], "offset": [0, 1.5, 0, 0]}}],
+        "format_version": "0.4.10",
+        "type": "model",
+        "name": "two",
+        "inputs": [
+            {
+                "name": "raw",
+                "axes": "bcyx",
+                "shape": {"min": [1, 2, 16, 16], "step": [0, 0, 8, 8]},
+                "preprocessing": [
+                    {
+                        "name": "scale_range",
+                        "kwargs": {"mode": "per_sample", "axes": "yx", "min_percentile": 1, "max_percentile": 99.8},
+                    }
+                ],
+            }
+        ],
+        "outputs": [
+            {
+                "name": "out",
+                "axes": "bcyx",
+                "data_range": [0.0, 1.0],
+                "shape": {"reference_tensor": "raw", "scale": [1, 0, 1, 1], "offset": [0, 1.5, 0, 0]},
+            }
+        ],
         "weights": {"torchscript": {"source": "./net.pt"}},
     }
     report = inspect_model(package(tmp_path, data))
     card = report.card
     assert (report.in_channels, report.out_channels) == (2, 3) and len(card.input.volumes) == 2
-    assert card.input.normalisation == Normalisation(kind="percentile", scope="slice", percentiles=(1, 99.8), clip=False)
+    assert card.input.normalisation == Normalisation(
+        kind="percentile", scope="slice", percentiles=(1, 99.8), clip=False
+    )
     assert card.output.activation == "none" and [label.channel for label in card.output.labels] == [0, 1, 2]
 
 
@@ -141,8 +181,12 @@ def test_steps_become_the_normalisation_that_does_the_same() -> None:
     np.testing.assert_allclose(card_gives(), image)
     np.testing.assert_allclose(card_gives(divide), image / 255, rtol=1e-5)
     np.testing.assert_allclose(card_gives(divide, measured), (image - image.mean()) / image.std(), atol=1e-4)
-    np.testing.assert_allclose(card_gives(Step("fixed_zero_mean_unit_variance", {"mean": 100, "std": 20})),
-                               (image - 100) / 20, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        card_gives(Step("fixed_zero_mean_unit_variance", {"mean": 100, "std": 20})),
+        (image - 100) / 20,
+        rtol=1e-4,
+        atol=1e-5,
+    )
     low, high = np.percentile(image, [2, 98])
     scale = Step("scale_range", {"min_percentile": 2, "max_percentile": 98, "axes": "yx"})
     np.testing.assert_allclose(card_gives(scale), (image - low) / (high - low), atol=1e-4)
@@ -152,12 +196,20 @@ def test_steps_become_the_normalisation_that_does_the_same() -> None:
     np.testing.assert_allclose(card_gives(*window), (np.clip(image, -100, 300) + 100) / 400, atol=1e-5)
 
 
-@pytest.mark.parametrize("steps", [
-    [Step("scale_linear", {"gain": [1, 2]})], [Step("clip", {"min": 0, "max": 255})], [Step("binarize", {"threshold": 3})],
-    [Step("scale_range", {}), Step("scale_linear", {"gain": 2, "offset": -1})], [Step("scale_linear", {"gain": -1})],
-    [Step("ensure_dtype", {"dtype": "uint8"})], [Step("zero_mean_unit_variance", {"axes": "c"})], [Step("custom", {})],
-    [Step("clip", {"min": 0, "max": 9}), Step("zero_mean_unit_variance", {})],
-])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [Step("scale_linear", {"gain": [1, 2]})],
+        [Step("clip", {"min": 0, "max": 255})],
+        [Step("binarize", {"threshold": 3})],
+        [Step("scale_range", {}), Step("scale_linear", {"gain": 2, "offset": -1})],
+        [Step("scale_linear", {"gain": -1})],
+        [Step("ensure_dtype", {"dtype": "uint8"})],
+        [Step("zero_mean_unit_variance", {"axes": "c"})],
+        [Step("custom", {})],
+        [Step("clip", {"min": 0, "max": 9}), Step("zero_mean_unit_variance", {})],
+    ],
+)
 def test_what_a_card_cannot_say_is_not_said_wrongly(steps) -> None:
     with pytest.raises(NotInCard):
         normalisation_of(steps, 2, True)
@@ -178,16 +230,22 @@ def test_processing_beyond_a_card_opens_without_one_and_says_why(tmp_path) -> No
     assert report.card is None and "cannot be put into a card: limits" in report.warnings[0]
 
 
-@pytest.mark.parametrize(("change", "word"), [
-    ({"weights": {"torchscript": {"source": "https://example.org/net.pt"}}}, "lies at an address"),
-    ({"weights": {"torchscript": {"source": "../net.pt"}}}, "outside of it"),
-    ({"weights": {"torchscript": {"source": "missing.pt"}}}, "is not in the package"),
-    ({"weights": {"tensorflow_saved_model_bundle": {"source": "net.zip"}}}, "no format that opens here"),
-    ({"weights": {"torchscript": {"source": "net.pt", "sha256": "0" * 64}}}, "SHA-256 differs"),
-    ({"inputs": []}, "0 inputs"), ({"type": "dataset"}, "a model of format"), ({"format_version": "0.3.0"}, "a model of"),
-    ({"inputs": [{"axes": "bczyx", "shape": [1, 1, 8, 16, 16]}]}, "2D model"),
-    ({"inputs": [{"axes": "bq"}]}, "cannot be understood"), ({"inputs": [{"axes": 3}]}, "cannot be understood"),
-])
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"weights": {"torchscript": {"source": "https://example.org/net.pt"}}}, "lies at an address"),
+        ({"weights": {"torchscript": {"source": "../net.pt"}}}, "outside of it"),
+        ({"weights": {"torchscript": {"source": "missing.pt"}}}, "is not in the package"),
+        ({"weights": {"tensorflow_saved_model_bundle": {"source": "net.zip"}}}, "no format that opens here"),
+        ({"weights": {"torchscript": {"source": "net.pt", "sha256": "0" * 64}}}, "SHA-256 differs"),
+        ({"inputs": []}, "0 inputs"),
+        ({"type": "dataset"}, "a model of format"),
+        ({"format_version": "0.3.0"}, "a model of"),
+        ({"inputs": [{"axes": "bczyx", "shape": [1, 1, 8, 16, 16]}]}, "2D model"),
+        ({"inputs": [{"axes": "bq"}]}, "cannot be understood"),
+        ({"inputs": [{"axes": 3}]}, "cannot be understood"),
+    ],
+)
 def test_packages_that_cannot_be_used_say_why(tmp_path, change, word) -> None:
     save_weights(tmp_path)
     with pytest.raises(InputError) as refused:
@@ -200,18 +258,29 @@ def test_code_in_a_package_is_never_imported(tmp_path) -> None:
     (tmp_path / "unet.py").write_text(f"open({str(mark)!r}, 'w')")
     save_weights(tmp_path)
     data = description()
-    data["weights"] = {"pytorch_state_dict": {"source": "state.pt", "architecture": {"source": "unet.py", "callable": "N"}}}
+    data["weights"] = {
+        "pytorch_state_dict": {"source": "state.pt", "architecture": {"source": "unet.py", "callable": "N"}}
+    }
     torch.save(Edges(), tmp_path / "state.pt")
     with pytest.raises(InputError):
         open_model(package(tmp_path, data), device="cpu")
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("text", [
-    "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n"
-                                            for n in range(9)),
-    "a: &a [*a]", "[" * 50_000, "!!python/object/apply:os.system ['true']", "x: " + "y" * (2 << 20), "a: b: c", "- 1", "\0",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(9)),
+        "a: &a [*a]",
+        "[" * 50_000,
+        "!!python/object/apply:os.system ['true']",
+        "x: " + "y" * (2 << 20),
+        "a: b: c",
+        "- 1",
+        "\0",
+    ],
+)
 def test_descriptions_made_to_do_harm_are_stopped(tmp_path, text) -> None:
     with pytest.raises(InputError):
         inspect_model(package(tmp_path, text))

@@ -9,13 +9,14 @@ from typing import Literal
 from ..errors import InputError, UnsafeModelError
 from .bioimageio_package import description_of
 from .checkpoint_pickle import is_legacy
+from .monai_bundle import is_bundle
 from .package import Package
 from .protobuf import looks_like_onnx
 from .pt2_file import is_pt2
 
-Format = Literal["onnx", "torchscript", "safetensors", "state_dict", "keras", "pt2", "bioimageio"]
+Format = Literal["onnx", "torchscript", "safetensors", "state_dict", "keras", "pt2", "bioimageio", "monai_bundle"]
 
-_SUPPORTED = "TorchScript, ONNX, an exported program, a bioimage.io package, or a safetensors checkpoint"
+_SUPPORTED = "TorchScript, ONNX, PyTorch weights or exported program, Keras, a bioimage.io package, a MONAI bundle"
 _RESAVE = ("in the code that made it, load the weights and export with torch.onnx.export(..., external_data=False), "
            "or write the state dict with safetensors.torch.save_file and a card that names the architecture")
 
@@ -86,6 +87,8 @@ def package_format(package: Package) -> Format | None:
     """The kind of a package, by the names at its root."""
     if description_of(package) is not None:
         return "bioimageio"
+    if is_bundle(package):
+        return "monai_bundle"
     return None
 
 

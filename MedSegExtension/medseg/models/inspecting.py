@@ -12,17 +12,18 @@ from .card_lookup import check_card, find_card
 from .detect import Format, detect_format
 from .draft import fill_draft
 from .keras_file import inspect_keras
+from .monai_bundle import inspect_monai_bundle
 from .onnx_file import inspect_onnx
 from .pt2_file import inspect_pt2
 from .report import ModelReport
 from .safetensors_file import inspect_safetensors
-from .state_dict_file import add_architecture, inspect_state_dict
+from .state_dict_file import add_architecture, complete_card, inspect_state_dict
 from .torchscript_file import inspect_torchscript
 
 #: One file a format; a new format is a new file and a line here.
 INSPECTORS: dict[Format, Callable[[Path], ModelReport]] = {
     "onnx": inspect_onnx, "torchscript": inspect_torchscript, "safetensors": inspect_safetensors,
-    "pt2": inspect_pt2, "bioimageio": inspect_bioimageio,
+    "pt2": inspect_pt2, "bioimageio": inspect_bioimageio, "monai_bundle": inspect_monai_bundle,
     "state_dict": inspect_state_dict, "keras": inspect_keras,
 }
 
@@ -67,5 +68,7 @@ def use_card(report: ModelReport, card: ModelCard) -> None:
         from .safetensors_network import fill_from_architecture
 
         fill_from_architecture(report, card)
+    if report.format == "state_dict":
+        complete_card(report, card)
     check_card(card, report, certain=report.format != "torchscript")
     report.missing = ()

@@ -120,7 +120,7 @@ def check_program(data: dict[str, Any]) -> Program:
     """The graph in ``models/model.json``. Raises ProgramRefused."""
     try:
         return _program(data)
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration, RuntimeError) as error:
         if isinstance(error, ProgramRefused):
             raise
         raise ProgramRefused(f"its graph cannot be understood ({type(error).__name__}: {error})"[:200]) from None
@@ -181,7 +181,7 @@ def _check_target(target: Any) -> None:
         and len(parts) == 5
         and parts[2] == "aten"
         and parts[3] in ATEN
-        and parts[4].isidentifier()
+        and re.fullmatch(r"[A-Za-z]\w*", parts[4])
     ):
         return
     raise ProgramRefused(f"it calls {str(target)[:80]}, which is not on the list of operators that only compute")

@@ -27,12 +27,30 @@ def read_yaml(content: bytes, path: str | Path) -> dict[str, Any]:
     yaml = require("yaml", "pyyaml")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _mapping(yaml.load(_text(content, path), Loader=loader), path)
+        text = _text(content, path)
+        # libyaml's composer recurses in C and takes the process down with it where a text is nested deeply; its events
+        # come one by one.
+        _check_events(yaml, yaml.parse(text, Loader=loader), path)
+        return _mapping(yaml.load(text, Loader=loader), path)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError, MemoryError, TypeError, AttributeError) as error:
         line = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(
             f"the description is not valid YAML ({line})", file=path, mend="get the package again"
         ) from None
+
+
+def _check_events(yaml: Any, events: Any, path: str | Path) -> None:
+    depth = 0
+    for count, event in enumerate(events):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or count > MAX_VALUES:
+            _refuse_size(path)
+
+
+def _refuse_size(path: str | Path) -> None:
+    raise UnsafeModelError(
+        "the description is nested too deeply or multiplies itself", file=path, mend="do not open this package"
+    )
 
 
 def read_json(content: bytes, path: str | Path, what: str = "the description", limit: int = MAX_TEXT) -> dict[str, Any]:
@@ -65,9 +83,7 @@ def _plain(value: Any, depth: int, left: list[int], path: str | Path) -> Any:
     """A copy with every alias written out, within the limits."""
     left[0] -= 1
     if depth > MAX_DEPTH or left[0] < 0:
-        raise UnsafeModelError(
-            "the description is nested too deeply or multiplies itself", file=path, mend="do not open this package"
-        )
+        _refuse_size(path)
     if isinstance(value, dict):
         return {str(key): _plain(item, depth + 1, left, path) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
