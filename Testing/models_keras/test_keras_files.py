@@ -30,10 +30,10 @@ CARD: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def model() -> Any:
     start = keras.Input((32, 48, 1))
-    skip = L.BatchNormalization()(L.Conv2D(4, 3, padding="same", activation="relu", name="conv2d")(start))
+    skip = L.BatchNormalization()(L.Conv2D(4, 3, padding="same", activation="relu", name="first")(start))
     x = L.Conv2D(8, 3, padding="same", activation="relu")(L.MaxPooling2D()(skip))
     x = L.Concatenate()([L.Conv2DTranspose(4, 2, strides=2)(x), skip])
-    return randomise(keras.Model(start, L.Conv2D(1, 1, activation="sigmoid")(x)))
+    return randomise(keras.Model(start, L.Conv2D(1, 1, activation="sigmoid", name="head")(x)))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def _circle(data: Any) -> None:
         (lambda d: _rename(d, "LSTM"), "not known here"),
         (lambda d: d.update(class_name="MyModel", registered_name="lab>MyModel"), "defined by code"),
         (_circle, "never made"),
-        (lambda d: d["config"].update(output_layers=[["conv2d", 0, 0], ["conv2d", 0, 0]]), "outputs"),
+        (lambda d: d["config"].update(output_layers=[["first", 0, 0], ["first", 0, 0]]), "outputs"),
         (lambda d: d["config"].update(layers="all"), "no list of layers"),
         (lambda d: [1], "names no model"),
         (lambda d: d["config"]["layers"][1]["config"].update(kernel_size=[10**9, 3]), "cannot be a size"),
@@ -166,7 +166,7 @@ def hdf5(path: Path, source: Path, change: Any) -> Path:
         (lambda f: f.create_dataset("x", (10**6, 10**6), "f4", chunks=(1000, 1000)), "would unpack"),
         (lambda f: f.create_dataset("x", data=np.zeros(10**7, "f4"), compression="gzip"), "would unpack"),
         (lambda f: f.attrs.__delitem__("model_config"), "weights but not the network"),
-        (lambda f: f["model_weights"].__delitem__("conv2d"), "missing"),
+        (lambda f: f["model_weights"].__delitem__("first"), "missing"),
     ],
     ids=["external link", "soft link", "external data", "never written", "bomb", "weights only", "a layer less"],
 )

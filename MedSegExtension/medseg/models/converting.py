@@ -72,7 +72,8 @@ def convert_model(
     """Write the model at ``path`` as ``out``, in the format of its suffix, run both and compare.
 
     From safetensors, checkpoints, Keras and TorchScript to ONNX (batch and slice size free), TorchScript and
-    safetensors; any format to itself, which carries a new ``card`` in. Nothing stands under the name ``out`` unless the outputs agree.
+    safetensors; any format to itself, which carries a new ``card`` in. Nothing stands under the name ``out`` unless
+    the outputs agree.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def open_hdf5(path: Path, content: bytes | None = None) -> Iterator[Any]:
         try:
             _check(h5py, path, file)
             yield file
-        except (OSError, RuntimeError, KeyError, TypeError, OverflowError, SystemError) as error:
+        except (OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError, SystemError) as error:
             raise _damaged(path, error) from error
 
 

@@ -15,6 +15,11 @@ from typing import Any
 MAX_CALLS = 20_000
 MAX_NESTING = 16
 
+#: Layer, which of its calls, which of its outputs.
+Key = tuple[str, int, int]
+#: A call that waits for its inputs: layer, number of the call, inputs.
+Waiting = tuple[str, int, list[Key]]
+
 #: Classes that hold other layers.
 MODELS = ("Functional", "Model", "Sequential")
 
@@ -167,6 +172,7 @@ def _functional(
         if (name, 0) not in values
         for number, node in enumerate(entry.get("inbound_nodes") or [])
     ]
+    waiting = _counted_from_one(waiting, layers, _keys(config.get("output_layers")))
     if len(waiting) > MAX_CALLS:
         raise ConfigRefused(f"it has more than {MAX_CALLS} calls of layers")
     users: dict[tuple[str, int], list[int]] = {}
@@ -188,6 +194,15 @@ def _functional(
     return [_pick(values, key) for key in _keys(config.get("output_layers"))]
 
 
+def _counted_from_one(waiting: list[Waiting], layers: dict[str, Any], outputs: list[Key]) -> list[Waiting]:
+    """Keras 2 counts the making of a model that has inputs of its own as its first call, and stores no such call."""
+    used = {(name, number) for _, _, needed in waiting for name, number, _ in needed}
+    used |= {(name, number) for name, number, _ in outputs}
+    models = {name for name, entry in layers.items() if entry.get("class_name") in MODELS}
+    shifted = {name for name in models if (name, len(layers[name].get("inbound_nodes") or [])) in used}
+    return [(name, number + (name in shifted), needed) for name, number, needed in waiting]
+
+
 def _pick(values: dict[tuple[str, int], list[str]], key: tuple[str, int, int]) -> str:
     name, number, output = key
     found = values.get((name, number))
@@ -203,7 +218,8 @@ def _call(
     graph: Graph, entry: dict[str, Any], prefix: str, feeds: list[str], depth: int, number: int, suffix: str
 ) -> list[str]:
     name = prefix + layer_name(entry)
-    suffix += f"#{number}" if number else ""
+    # Each call of a shared layer, in each call of the model around it, gives a value of its own.
+    suffix += f"#{number}" if number or suffix else ""
     if entry.get("class_name") in MODELS:
         return _expand(graph, entry, f"{name}/", feeds, depth + 1, suffix)
     if len(graph.calls) >= MAX_CALLS:

@@ -190,6 +190,8 @@ def _network(file: KerasFile) -> tuple[Graph, dict[str, Any]]:
             f"it has {len(graph.outputs)} outputs, one is needed",
             "save a model that ends in the segmentation: keras.Model(model.inputs, model.outputs[0])",
         )
+    if not any(call.output == graph.outputs[0] for call in graph.calls):
+        raise ConfigRefused("it computes nothing", "save the model again")
     if len(graph.shapes[0]) not in (0, 4):
         raise ConfigRefused(
             f"its input has {len(graph.shapes[0])} axes, a 2D network has four (slices, height, width, channels)",
@@ -249,13 +251,25 @@ def _fill(report: ModelReport, file: KerasFile, graph: Graph, layout: dict[str, 
     if height and width:
         report.fixed_size = (height, width)
     report.fixed_batch = batch
-    last = next(call for call in reversed(graph.calls) if call.output == graph.outputs[0])
-    activation = ops[last.layer].get("activation")
-    report.ends_in = activation if activation in ("sigmoid", "softmax") else ""
+    report.ends_in = _last_activation(graph, ops)
     name = graph.inputs[0].removeprefix("input:")
     report.inputs = (TensorInfo(name, "float32", (batch, report.in_channels, height, width)),)
-    report.outputs = (TensorInfo(last.layer, "float32", (batch, report.out_channels, height, width)),)
+    report.outputs = (TensorInfo("output", "float32", (batch, report.out_channels, height, width)),)
     _notes(report, file, graph, ops)
+
+
+def _last_activation(graph: Graph, ops: dict[str, Any]) -> str:
+    """ "sigmoid", "softmax" or "": what makes the output probabilities, seen through layers that change nothing."""
+    makers = {call.output: call for call in graph.calls}
+    value = graph.outputs[0]
+    while value in makers:
+        op = ops[makers[value].layer]
+        activation = op.get("activation", "linear")
+        if op["op"] not in ("identity", "activation") or activation != "linear":
+            kinds = {"hard_sigmoid": "sigmoid", "hard_sigmoid_2": "sigmoid", "sigmoid": "sigmoid", "softmax": "softmax"}
+            return kinds.get(activation, "") if isinstance(activation, str) else ""
+        value = makers[value].inputs[0]
+    return ""
 
 
 def _notes(report: ModelReport, file: KerasFile, graph: Graph, ops: dict[str, Any]) -> None:

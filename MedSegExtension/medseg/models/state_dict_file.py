@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from .state_dict_recognise import Recognition, recognise
 
 #: A view can be stored once and named often; all tensors together are at most this many times the file.
 MAX_SHARING = 4
+#: Tables of tensors that are looked at in one file.
+MAX_TABLES = 200
 
 
 def inspect_state_dict(path: Path) -> ModelReport:
@@ -60,10 +63,10 @@ def inspect_state_dict(path: Path) -> ModelReport:
 
 def _choose(checkpoint: Checkpoint) -> tuple[StateDict, Recognition | None]:
     """The table of weights to use: the first that is recognised, else the most likely one."""
-    tables = list(state_dicts(checkpoint.root))
+    tables = list(islice(state_dicts(checkpoint.root), MAX_TABLES))
     if not tables:
         _no_weights(checkpoint)
-    for table in tables[:500]:
+    for table in tables:
         recognition = recognise({name: tensor.shape for name, tensor in table.tensors.items()})
         if recognition is not None:
             return table, recognition
@@ -223,7 +226,7 @@ def _fitting(
     """For each tensor of the network the one in the file. Raises InputError naming the first differences."""
     needed = {name: shape for name, shape in wanted.items() if not is_counter(name)}
     best: list[str] = []
-    for table in state_dicts(checkpoint.root):
+    for table in islice(state_dicts(checkpoint.root), MAX_TABLES):
         recognition = recognise({name: tensor.shape for name, tensor in table.tensors.items()})
         for names in ([recognition.names] if recognition and recognition.architecture == architecture.name else []) + [
             {name: name for name in table.tensors}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -78,9 +79,7 @@ def _tables(root: Any) -> Iterator[tuple[str, dict[str, StoredArray]]]:
 
 def _prefixes(tensors: dict[str, StoredArray]) -> list[str]:
     """Beginnings of names that could be those of wrappers: none, and every one below which kernels lie."""
-    found = {""}
-    for name, tensor in tensors.items():
-        if len(tensor.shape) == 4:
-            parts = name.split(".")
-            found |= {".".join(parts[:count]) + "." for count in range(1, min(len(parts), 5))}
-    return list(found)[:2000]
+    kernels = [name.split(".") for name, tensor in tensors.items() if len(tensor.shape) == 4]
+    counts = Counter(".".join(parts[:count]) + "." for parts in kernels for count in range(1, min(len(parts), 5)))
+    # Several sets of weights may lie side by side, but none is a small part of the whole.
+    return ["", *(prefix for prefix, count in counts.items() if count >= len(kernels) / 4)]

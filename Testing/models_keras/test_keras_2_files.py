@@ -1,0 +1,31 @@
+"""Files that TensorFlow's own Keras 2.15 wrote, against the answers it gave (see make_keras2_fixtures.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from medseg.models import inspect_model, open_model
+
+pytest.importorskip("h5py", reason="h5py is not installed")
+FIXTURES = Path(__file__).with_name("fixtures")
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize("name", ["unet", "odd", "sequential"])
+def test_keras_2_gives_the_same_numbers(name: str, suffix: str) -> None:
+    answers = np.load(FIXTURES / "answers.npz")
+    path = FIXTURES / f"{name}{suffix}"
+    report = inspect_model(path)
+    assert report.format == "keras" and report.version == "2.15.0"
+    assert report.ends_in == ("softmax" if name == "odd" else "sigmoid")
+    x, wanted = answers[f"{name}_input"], answers[f"{name}_output"]
+    with open_model(path, device="cpu") as model:
+        answer = model.run(x.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+    assert wanted.std() > 1e-3
+    assert np.abs(answer - wanted).max() <= 1e-5
+
+
+def test_the_fixtures_are_small() -> None:
+    assert max(path.stat().st_size for path in FIXTURES.iterdir()) <= 200_000
