@@ -92,7 +92,7 @@ def _with_volume(vertices: np.ndarray, faces: np.ndarray, volume: float, limit: 
             ],
             axis=1,
         )
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         area = 0.5 * float(np.linalg.norm(across, axis=1).sum())
         move = (volume - _signed_volume(vertices, faces)) / max(area, 1e-9)
         vertices = vertices + np.clip(move, -limit, limit) * normals

@@ -87,4 +87,5 @@ def _in_one_part(members: np.ndarray, wanted: np.ndarray, touch: np.ndarray) -> 
         changed = (grown != now).any(axis=1)
         reached[active] = grown
         active = active[changed]
-    return wanted.any(axis=1) & ~(wanted & ~reached).any(axis=1)
+    joined: np.ndarray = wanted.any(axis=1) & ~(wanted & ~reached).any(axis=1)
+    return joined
