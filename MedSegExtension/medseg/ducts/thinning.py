@@ -3,7 +3,7 @@
 The thinning of scikit-image (Lee, Kashyap and Chu 1994, 0.26) is not used: it tests for the end of a line once for a
 whole layer and then removes voxels one after another, so that a line two voxels wide on the diagonal is eaten up from
 its end. A straight tube 8 voxels wide vanishes altogether, and branches lose their ends;
-`Testing/ducts/test_ducts_thinning.py` shows it.
+a tube that wide is among the tests of this file.
 
 Here voxels of one layer are removed in eight groups by the parity of their three indices. No two voxels of a group
 are neighbours, so a whole group can be tested and removed at once without one removal changing what another test saw
@@ -87,5 +87,5 @@ def _in_one_part(members: np.ndarray, wanted: np.ndarray, touch: np.ndarray) -> 
         changed = (grown != now).any(axis=1)
         reached[active] = grown
         active = active[changed]
-    joined: np.ndarray = wanted.any(axis=1) & ~(wanted & ~reached).any(axis=1)
-    return joined
+    missed = (wanted & ~reached).any(axis=1)
+    return np.logical_and(wanted.any(axis=1), np.logical_not(missed))
