@@ -66,7 +66,7 @@ def test_a_simple_structure_is_learned_in_seconds(trained: tuple[Path, dict[str,
 
 
 @pytest.mark.parametrize("kind", ["onnx", "safetensors"])
-def test_the_exported_file_gives_the_figures_of_the_evaluation(
+def test_the_exported_file_takes_any_size_and_gives_the_figures_of_the_evaluation(
     trained: tuple[Path, dict[str, Any]], ellipsoids: Path, tmp_path: Path, kind: str
 ) -> None:
     run, result = trained
@@ -91,16 +91,12 @@ def test_the_exported_file_gives_the_figures_of_the_evaluation(
     text = card.to_json()
     assert "a_p5" not in text and str(run) not in text and str(ellipsoids) not in text
     assert [p.name for p in tmp_path.iterdir()] == [out.name]
-
-
-def test_the_onnx_graph_takes_any_batch_and_size(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    out = tmp_path / "model.onnx"
-    export(trained[0], out)
-    assert not onnx.load(out, load_external_data=False).graph.initializer[0].external_data
-    with open_model(out, backend="onnxruntime") as model:
-        assert model.fixed_size is None and model.fixed_batch is None
-        for shape in ((1, 3, 16, 64), (3, 3, 40, 8)):
-            assert model.run(np.zeros(shape, np.float32)).shape == (shape[0], 1, *shape[2:])
+    if kind == "onnx":
+        assert not any(tensor.external_data for tensor in onnx.load(out, load_external_data=False).graph.initializer)
+        with open_model(out, backend="onnxruntime") as model:
+            assert model.fixed_size is None and model.fixed_batch is None
+            for shape in ((1, 3, 16, 64), (3, 3, 40, 8)):
+                assert model.run(np.zeros(shape, np.float32)).shape == (shape[0], 1, *shape[2:])
 
 
 def test_a_file_that_answers_otherwise_is_not_written(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
@@ -145,7 +141,7 @@ def test_kill_9_loses_no_more_than_the_epoch_in_progress(ellipsoids: Path, tmp_p
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     with subprocess.Popen([sys.executable, "-c", program, str(config), str(run)], env=environment) as process:
-        give_up = time.monotonic() + 120
+        give_up = time.monotonic() + 240
         metrics = run / "metrics.jsonl"
         while time.monotonic() < give_up and process.poll() is None:
             if metrics.is_file() and metrics.read_text().count("\n") >= 3:
