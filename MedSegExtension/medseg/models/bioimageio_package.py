@@ -140,7 +140,7 @@ def _choose(path: Path, package: Package, rdf: dict[str, Any]) -> tuple[str, str
     for kind in WEIGHTS:
         entry = entries.get(kind)
         source = entry.get("source") if isinstance(entry, dict) else None
-        if not isinstance(source, str):
+        if not isinstance(entry, dict) or not isinstance(source, str):
             continue
         if "://" in source:
             reasons.append(f"{kind} lies at an address and not in the package")

@@ -106,7 +106,8 @@ def normalisation_of(steps: list[Step], channels: int, batch_is_one: bool) -> tu
 
     Raises NotInCard where the steps are more than a card can say.
     """
-    chain, notes = _Chain(), []
+    chain = _Chain()
+    notes: list[str] = []
     for step in steps:
         arguments, mode = step.arguments, step.arguments.get("mode", "per_sample")
         if step.name == "ensure_dtype":
@@ -134,10 +135,10 @@ def normalisation_of(steps: list[Step], channels: int, batch_is_one: bool) -> tu
             scope = _scope(step, channels, batch_is_one, notes)
             chain.measure({"kind": "percentile", "percentiles": [low, high], "clip": False, "scope": scope}, step)
         elif step.name == "clip":
-            low, high = number(arguments.get("min")), number(arguments.get("max"))
-            if low is None or high is None:
+            least, most = number(arguments.get("min")), number(arguments.get("max"))
+            if least is None or most is None:
                 raise NotInCard("step clip with one limit, or limits by percentile")
-            chain.limit(low, high, step)
+            chain.limit(least, most, step)
         else:
             raise NotInCard(f"step {step.name[:60]}")
     return chain.result(), notes

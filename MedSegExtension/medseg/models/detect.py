@@ -10,13 +10,16 @@ from ..errors import InputError, UnsafeModelError
 from .bioimageio_package import description_of
 from .checkpoint_pickle import is_legacy
 from .monai_bundle import is_bundle
+from .nnunet_folder import is_nnunet
 from .package import Package
 from .protobuf import looks_like_onnx
 from .pt2_file import is_pt2
 
-Format = Literal["onnx", "torchscript", "safetensors", "state_dict", "keras", "pt2", "bioimageio", "monai_bundle"]
+Format = Literal[
+    "onnx", "torchscript", "safetensors", "state_dict", "keras", "pt2", "bioimageio", "monai_bundle", "nnunet"
+]
 
-_SUPPORTED = "TorchScript, ONNX, PyTorch weights or exported program, Keras, a bioimage.io package, a MONAI bundle"
+_SUPPORTED = "TorchScript, ONNX, PyTorch weights or exported program, Keras, bioimage.io, MONAI, nnU-Net"
 _RESAVE = ("in the code that made it, load the weights and export with torch.onnx.export(..., external_data=False), "
            "or write the state dict with safetensors.torch.save_file and a card that names the architecture")
 
@@ -89,6 +92,8 @@ def package_format(package: Package) -> Format | None:
         return "bioimageio"
     if is_bundle(package):
         return "monai_bundle"
+    if is_nnunet(package):
+        return "nnunet"
     return None
 
 

@@ -13,6 +13,7 @@ from .detect import Format, detect_format
 from .draft import fill_draft
 from .keras_file import inspect_keras
 from .monai_bundle import inspect_monai_bundle
+from .nnunet_folder import inspect_nnunet
 from .onnx_file import inspect_onnx
 from .pt2_file import inspect_pt2
 from .report import ModelReport
@@ -24,7 +25,7 @@ from .torchscript_file import inspect_torchscript
 INSPECTORS: dict[Format, Callable[[Path], ModelReport]] = {
     "onnx": inspect_onnx, "torchscript": inspect_torchscript, "safetensors": inspect_safetensors,
     "pt2": inspect_pt2, "bioimageio": inspect_bioimageio, "monai_bundle": inspect_monai_bundle,
-    "state_dict": inspect_state_dict, "keras": inspect_keras,
+    "nnunet": inspect_nnunet, "state_dict": inspect_state_dict, "keras": inspect_keras,
 }
 
 

@@ -16,6 +16,7 @@ from .inspecting import static_report, use_card
 from .keras_file import open_keras_model
 from .model import Model
 from .monai_bundle import open_monai_bundle
+from .nnunet_folder import open_nnunet
 from .pt2_file import open_pt2
 from .report import ModelReport
 from .state_dict_file import open_state_dict, with_architecture
@@ -32,7 +33,7 @@ def backends_for(format: str) -> tuple[str, ...]:
 
 #: Formats whose files know how to open themselves.
 _OPENERS: dict[str, Callable[[ModelReport, Choice, int | None, str], Backend]] = {
-    "pt2": open_pt2, "bioimageio": open_bioimageio, "monai_bundle": open_monai_bundle,
+    "pt2": open_pt2, "bioimageio": open_bioimageio, "monai_bundle": open_monai_bundle, "nnunet": open_nnunet,
     "state_dict": open_state_dict, "keras": open_keras_model,
 }
 

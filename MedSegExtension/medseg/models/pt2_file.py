@@ -154,7 +154,7 @@ def _stored(
         entry = f"{root}{folder}{file}"
         if not isinstance(meta, dict) or not isinstance(file, str) or entry not in archive.namelist():
             raise ProgramRefused(f"the data of its tensor {name[:60]!r} is missing")
-        dtype = DTYPES.get(meta.get("dtype"), "")
+        dtype = DTYPES.get(meta.get("dtype", 0), "")
         shape, strides = _wholes(meta.get("sizes")), _wholes(meta.get("strides"))
         offset = _wholes([meta.get("storage_offset")])[0]
         if dtype not in _BYTES or len(shape) != len(strides):

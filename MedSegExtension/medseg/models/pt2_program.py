@@ -107,7 +107,7 @@ class Program:
         return tuple(found)
 
     def dtype(self, name: str) -> str:
-        return DTYPES.get((self.values.get(name) or {}).get("dtype"), "unknown")
+        return DTYPES.get((self.values.get(name) or {}).get("dtype", 0), "unknown")
 
 
 def _words(expression: str) -> str:
