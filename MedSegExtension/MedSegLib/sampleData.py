@@ -21,8 +21,7 @@ def registerSampleData() -> None:
         category="MedSeg",
         sampleName="MRCholangiographyPhantom",
         customDownloader=lambda source: [addPhantom()[0]],
-        uris=None,
-        fileNames=None,
+        uris="",  # nothing to download; the module refuses None, and lists of different lengths
         nodeNames="MRCP phantom",
     )
 

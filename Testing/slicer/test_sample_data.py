@@ -40,5 +40,6 @@ def test_the_sample_data_entry_adds_the_phantom(scene, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=logic))
     sampleData.registerSampleData()
     (entry,) = entries
+    assert isinstance(entry["uris"], str)  # Slicer 5.12.3 takes the length of None otherwise, and fails
     (node,) = entry["customDownloader"](None)
     assert node.GetImageData().GetDimensions() == (320, 320, 72)
