@@ -127,6 +127,7 @@ def valid_models() -> dict[str, bytes]:
         "state_dict": written(lambda s: torch.save({"epoch": 3, "state_dict": state}, s)),
         "state_dict_old": written(lambda s: torch.save(state, s, _use_new_zipfile_serialization=False)),
         "keras": keras_file(PLAIN_LAYER),
+        "hdf5": empty_hdf5(keras_version="2.11.0"),
         "bioimageio": zip_of({"rdf.yaml": DESCRIPTION.encode(), "net.pt": scripted}),
     }
 
@@ -148,6 +149,18 @@ PLAIN_LAYER = {
 }
 
 
+def empty_hdf5(**attributes: str) -> bytes:
+    """An HDF5 file without weights, as Keras lays it out, with ``attributes`` at its root."""
+    import h5py
+
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file.create_group("layers")
+        file.create_group("model_weights")
+        file.attrs.update(attributes)
+    return stream.getvalue()
+
+
 def keras_file(layer: dict) -> bytes:
     config = {
         "class_name": "Functional",
@@ -159,7 +172,7 @@ def keras_file(layer: dict) -> bytes:
         {
             "metadata.json": b'{"keras_version": "3.9.0"}',
             "config.json": json.dumps(config).encode(),
-            "model.weights.h5": b"\x89HDF\r\n\x1a\n" + b"\0" * 120,
+            "model.weights.h5": empty_hdf5(),
         }
     )
 
@@ -254,6 +267,16 @@ def code(corpus: Corpus, models: dict[str, bytes]) -> None:
             }
         ),
     )
+    layer = {
+        "class_name": "Lambda",
+        "config": {"name": "l", "function_type": "lambda", "function": [function, None, None]},
+    }
+    for name, config in (
+        ("keras-lambda.h5", {"class_name": "Sequential", "config": {"name": "m", "layers": [layer]}}),
+        ("keras-config-deep.h5", {}),
+    ):
+        written = json.dumps(config) if config else '{"a":' * 200_000
+        corpus.add(name, empty_hdf5(model_config=written, keras_version="2.11.0", backend="tensorflow"))
     for name, network in {
         "target": {"_target_": "os.makedirs", "name": str(corpus.mark("bundle-target"))},
         "expression": "$" + corpus.code("bundle-expression"),
@@ -336,7 +359,7 @@ def bombs(corpus: Corpus, models: dict[str, bytes]) -> None:
         entries = entries_of(models[kind])
         root = next(iter(entries)).partition("/")[0] + "/" if "/" in next(iter(entries)) else ""
         place = {"torchscript": "code/bomb.py", "keras": "assets/bomb", "bioimageio": "rdf.yaml"}.get(kind, "bomb.json")
-        corpus.add_zip(f"bomb-{kind}", {**entries, root + place: b" " * (256 << 20)}, deflate=True)
+        corpus.add_zip(f"bomb-{kind}", {**entries, root + place: b" " * (64 << 20)}, deflate=True)
         corpus.add_zip(f"traversal-{kind}", {**entries, f"{root}../../outside": b"x"})
         corpus.add_zip(f"absolute-{kind}", {**entries, "/outside": b"x"})
     corpus.add_zip("many-entries.pt", {f"a/{number}": b"" for number in range(50_100)})
@@ -355,6 +378,27 @@ def bombs(corpus: Corpus, models: dict[str, bytes]) -> None:
     corpus.add("tuples.pt", b"\x80\x02" + b"(" * 2_000_000 + b"t" * 2_000_000 + b".")
     corpus.add("cycle.pt", b"\x80\x02]q\x00h\x00a.")
     corpus.add("integer.pt", b"\x80\x02\x8b\xff\xff\xff\x7f" + b"\xff" * 64 + b".")
+
+
+def hdf5(corpus: Corpus) -> None:
+    """HDF5 files whose weights lie elsewhere, were never written, or unpack to a thousand times their size."""
+    import h5py
+
+    makers: dict[str, Callable[[h5py.Group], object]] = {
+        "external": lambda group: group.__setitem__("w", h5py.ExternalLink("/etc/passwd", "/")),
+        "outside": lambda group: group.create_dataset("w", (4,), "f4", external=[("/etc/passwd", 0, 16)]),
+        "unwritten": lambda group: group.create_dataset("w", (1 << 20, 1 << 20), "f4", chunks=(1024, 1024)),
+        "bomb": lambda group: group.create_dataset("w", data=np.zeros(1 << 24, "f4"), compression="gzip"),
+        "cycle": lambda group: group.__setitem__("again", group),
+    }
+    layers = [{"class_name": "Conv2D", "config": {"name": "c", "filters": 1, "kernel_size": [1, 1]}}]
+    config = json.dumps({"class_name": "Sequential", "config": {"name": "m", "layers": layers}})
+    for name, make in makers.items():
+        stream = io.BytesIO()
+        with h5py.File(stream, "w") as file:
+            make(file.create_group("model_weights").create_group("c"))
+            file.attrs["model_config"] = config
+        corpus.add(f"keras-{name}.h5", stream.getvalue())
 
 
 def graphs(corpus: Corpus) -> None:
@@ -424,6 +468,7 @@ def make_corpus(folder: Path) -> Corpus:
     code(corpus, models)
     bombs(corpus, models)
     graphs(corpus)
+    hdf5(corpus)
     broken(corpus, models)
     return corpus
 

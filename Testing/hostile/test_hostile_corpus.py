@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("h5py")
 pytest.importorskip("resource", reason="limits of memory are set as POSIX systems do")
 HERE = Path(__file__).parent
 #: Processor seconds and MiB that one file may take.
