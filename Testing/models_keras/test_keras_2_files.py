@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from medseg.errors import InputError
 from medseg.models import inspect_model, open_model
+from medseg.models.keras_file import keras_network
 
 pytest.importorskip("h5py", reason="h5py is not installed")
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -25,6 +28,20 @@ def test_keras_2_gives_the_same_numbers(name: str, suffix: str) -> None:
         answer = model.run(x.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
     assert wanted.std() > 1e-3
     assert np.abs(answer - wanted).max() <= 1e-5
+
+
+def test_flipped_bytes_are_read_or_get_a_line(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    for name in ("odd.h5", "odd.keras"):
+        content = np.frombuffer((FIXTURES / name).read_bytes(), np.uint8)
+        for _ in range(60):
+            changed = content.copy()
+            changed[rng.integers(0, 20_000, 8)] = rng.integers(0, 256, 8)
+            path = tmp_path / name
+            path.write_bytes(changed.tobytes())
+            with contextlib.suppress(InputError):
+                if not inspect_model(path).unsafe:
+                    keras_network(path)
 
 
 def test_the_fixtures_are_small() -> None:

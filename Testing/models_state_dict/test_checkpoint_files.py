@@ -205,6 +205,34 @@ def test_odd_pickles_get_a_line(tmp_path, pickled) -> None:
         inspect_state_dict(rewrite(tmp_path / "a.pt", tmp_path / "b.pt", pickled))
 
 
+def test_a_tensor_cannot_be_changed_after_it_was_checked(tmp_path) -> None:
+    """BUILD would write new strides into it, and the view would reach beyond what is stored."""
+    torch.save({"a": torch.zeros(2, 2, 3, 3)}, tmp_path / "a.pt")
+    with zipfile.ZipFile(tmp_path / "a.pt") as archive:
+        data = archive.read("a/data.pkl")
+    name = b"X\x07\x00\x00\x00strides"
+    changed = data.replace(b"Rq", b"R}" + name + b"(J\xff\xff\xff\x0fK\x01K\x01K\x01tsbq", 2)
+    assert changed != data
+    with pytest.raises(UnsafeModelError, match="changes"):
+        inspect_state_dict(rewrite(tmp_path / "a.pt", tmp_path / "b.pt", changed))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s.",
+        b"\x80\x02})" + b"2\x86" * 60 + b"N" + b"s" + b"X\x01\x00\x00\x00aK\x01s.",
+        b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\n)" + b"2\x86" * 60 + b"X\x03\x00\x00\x00cpuK\x04tQ.",
+    ],
+    ids=["key", "keys", "storage"],
+)
+def test_a_tuple_in_itself_sixty_times_costs_no_time(tmp_path, pickled) -> None:
+    torch.save({"a": torch.zeros(2, 2, 3, 3)}, tmp_path / "a.pt")
+    with pytest.raises(InputError):
+        inspect_state_dict(rewrite(tmp_path / "a.pt", tmp_path / "b.pt", pickled))
+
+
 @pytest.mark.parametrize("new", [True, False])
 def test_cut_files_get_a_line(network, tmp_path, new) -> None:
     buffer = io.BytesIO()

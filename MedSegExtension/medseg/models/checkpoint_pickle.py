@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -78,6 +78,15 @@ class StoredArray:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
+    def __setstate__(self, _state: Any) -> None:
+        raise PickleRefused("it changes a tensor after it was checked")
+
+    def fits(self) -> bool:
+        """Whether the view lies inside its storage and names no element twice as often as there are."""
+        reach = sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
+        end = self.offset + reach + 1 if prod(self.shape) else self.offset
+        return end <= self.numel and prod(self.shape) <= max(self.numel, 1)
+
 
 class Inert:
     """Whatever a checkpoint holds beside its tensors: takes what it is given and keeps nothing."""
@@ -129,7 +138,34 @@ class _Function:
         raise PickleRefused("it changes what it calls")
 
 
-class _Reader(pickle.Unpickler):
+class _Tuple(tuple[Any, ...]):
+    """A tuple that remembers its hash: a pickle can nest one in itself fifty times, and use it as a key."""
+
+    def __hash__(self) -> int:
+        found: int | None = self.__dict__.get("hash")
+        if found is None:
+            found = self.__dict__["hash"] = tuple.__hash__(self)
+        return found
+
+
+class _Reader(pickle._Unpickler):
+    """Python's own reader in Python, whose every step can be replaced; checkpoints need some thousand steps."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def _marked(self) -> None:
+        items = self.pop_mark()  # type: ignore[attr-defined]
+        self.append(_Tuple(items))  # type: ignore[attr-defined]
+
+    def _last(self, count: int) -> None:
+        stack: list[Any] = self.stack  # type: ignore[attr-defined]
+        stack[-count:] = [_Tuple(stack[-count:])]
+
+    dispatch[pickle.TUPLE[0]] = _marked
+    dispatch[pickle.TUPLE1[0]] = lambda self: self._last(1)
+    dispatch[pickle.TUPLE2[0]] = lambda self: self._last(2)
+    dispatch[pickle.TUPLE3[0]] = lambda self: self._last(3)
+
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
         if full == "collections.OrderedDict":
@@ -169,6 +205,8 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) ->
     _, kind, key, _, numel, *view = storage
     if view and view[0] is not None:  # a storage that is itself part of another, before PyTorch 1.6
         return Inert()
+    if not isinstance(key, (str, int)) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
+        raise PickleRefused("it describes a tensor that cannot be")
     numbers = (offset, numel, *shape, *strides)
     if (
         kind not in _DTYPES
@@ -177,10 +215,10 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) ->
         or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
     ):
         raise PickleRefused("it describes a tensor that cannot be")
-    end = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) + 1 if prod(shape) else offset
-    if end > numel or prod(shape) > max(numel, 1):
+    array = StoredArray(str(key), _DTYPES[kind], numel, offset, tuple(shape), tuple(strides))
+    if not array.fits():
         raise PickleRefused(f"a tensor of shape {list(shape)[:8]} is larger than what is stored of it")
-    return StoredArray(str(key), _DTYPES[kind], numel, offset, tuple(shape), tuple(strides))
+    return array
 
 
 def _check_opcodes(stream: BinaryIO | io.BytesIO) -> bool:
@@ -233,6 +271,7 @@ class Checkpoint:
 
     def load(self, array: StoredArray) -> np.ndarray:
         """The tensor as numpy has it (bfloat16 becomes float32), a copy. Raises InputError where it is damaged."""
+        assert array.fits()
         item = 2 if array.dtype == "bfloat16" else np.dtype(array.dtype).itemsize
         raw = self._bytes(array.storage, array.numel * item)
         dtype = np.dtype("<u2" if array.dtype == "bfloat16" else array.dtype)
@@ -307,7 +346,7 @@ def _legacy(path: Path, stream: BinaryIO) -> Checkpoint:
         if magic != LEGACY_MAGIC or protocol != _LEGACY_PROTOCOL or not isinstance(system, dict):
             raise PickleRefused("it is not what torch.save wrote")
         root, keys = _load(head), _load(head)
-    if not isinstance(keys, list) or len(keys) > 1_000_000:
+    if not isinstance(keys, list) or len(keys) > 1_000_000 or not all(isinstance(key, (str, int)) for key in keys):
         raise InputError("the checkpoint is damaged: it does not list its storages", file=path, mend="save it again")
     sizes = {
         array.storage: 2 if array.dtype == "bfloat16" else np.dtype(array.dtype).itemsize for array in _arrays(root)

@@ -26,6 +26,8 @@ MAX_BYTES = 8 * 2**30
 MAX_RATIO = 200
 #: A configuration is text of some hundred kilobytes.
 MAX_ATTRIBUTE = 64 * 2**20
+#: What h5py raises where a file's bytes are not what they should be (found by flipping them).
+_H5PY_ERRORS = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, SystemError)
 #: deflate, shuffle, fletcher32: built into HDF5, so that no filter is looked for outside it.
 _FILTERS = {1, 2, 3}
 
@@ -50,7 +52,7 @@ def open_hdf5(path: Path, content: bytes | None = None) -> Iterator[Any]:
         try:
             _check(h5py, path, file)
             yield file
-        except (OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError, SystemError) as error:
+        except _H5PY_ERRORS as error:
             raise _damaged(path, error) from error
 
 

@@ -37,7 +37,7 @@ def inspect_state_dict(path: Path) -> ModelReport:
         report = ModelReport(path=path, format="state_dict", framework="PyTorch weights")
         report.version = checkpoint.layout
         others = (
-            sorted(str(name) for name in checkpoint.root)[:20]
+            sorted(name for name in checkpoint.root if isinstance(name, str))[:20]
             if found.place and isinstance(checkpoint.root, dict)
             else []
         )
@@ -81,7 +81,7 @@ def _no_weights(checkpoint: Checkpoint) -> Any:
     elif isinstance(root, StoredArray):
         what = "it holds one tensor"
     elif isinstance(root, dict):
-        what = f"it holds {', '.join(repr(str(name)[:30]) for name in list(root)[:5]) or 'nothing'}"
+        what = f"it holds {', '.join(repr(name[:30]) for name in list(root)[:5] if isinstance(name, str)) or 'nothing'}"
     else:
         what = f"it holds a {type(root).__name__.lower()}"
     raise InputError(
