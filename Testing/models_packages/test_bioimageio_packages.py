@@ -300,3 +300,22 @@ def test_a_right_checksum_passes(tmp_path) -> None:
     right = hashlib.sha256((tmp_path / "net.pt").read_bytes()).hexdigest()
     data = description(weights={"torchscript": {"source": "net.pt", "sha256": right}})
     assert inspect_model(package(tmp_path, data)).card is not None
+
+
+def test_a_description_that_contradicts_its_weights_is_refused(tmp_path) -> None:
+    from onnx import TensorProto, helper
+
+    shape = ["b", 1, "h", "w"]
+    graph = helper.make_graph(
+        [helper.make_node("Sigmoid", ["x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    data = description(weights={"onnx": {"source": "net.onnx"}})
+    assert inspect_model(package(tmp_path, data)).card is not None
+    data["inputs"][0]["axes"][1]["channel_names"] = ["red", "green"]
+    with pytest.raises(InputError, match="gives in_channels 2, its weights net.onnx have 1"):
+        inspect_model(package(tmp_path, data))

@@ -63,14 +63,7 @@ def inspect_bioimageio(path: Path) -> ModelReport:
     source, tensor_in, tensor_out = _tensors(path, rdf)
     kind, file, inner = _choose(path, package, rdf)
     _check_axes(path, tensor_in, tensor_out)
-    report = replace(
-        inner,
-        path=path,
-        format="bioimageio",
-        version=f"format {version}, {inner.framework}",
-        framework="bioimage.io package",
-        card_text=None,
-    )
+    report = replace(inner, path=path, format="bioimageio", version=f"format {version}", card_text=None)
     report.details = {
         **inner.details,
         "weights": kind,
@@ -81,8 +74,12 @@ def inspect_bioimageio(path: Path) -> ModelReport:
         "test_outputs": _tests(rdf, "outputs"),
     }
     # The description says for sure what a TorchScript file only hints at.
-    report.in_channels = tensor_in.size["channel"] or inner.in_channels
-    report.out_channels = tensor_out.size["channel"] or inner.out_channels
+    for side, tensor in (("in_channels", tensor_in), ("out_channels", tensor_out)):
+        said, found = tensor.size["channel"], getattr(inner, side)
+        if said and found and said != found and inner.format != "torchscript":
+            raise InputError(f"the description gives {side} {said}, its weights {file} have {found}", file=path,
+                             mend="get the package again")  # fmt: skip
+        setattr(report, side, said or found)
     try:
         card, notes = _card(rdf, tensor_in, tensor_out, inner, source)
         report.card_text = json.dumps(card)
@@ -153,9 +150,7 @@ def _choose(path: Path, package: Package, rdf: dict[str, Any]) -> tuple[str, str
             try:
                 return kind, source, _static(path, source, file)
             except UnsafeModelError:
-                if kind != "pytorch_state_dict":  # a pickle, next to weights that are none
-                    raise
-                reasons.append(f"{kind} is a pickle")
+                raise
             except InputError as error:
                 reasons.append(f"{kind}: {error.what}")
     others = sorted(str(kind)[:40] for kind in entries if kind not in WEIGHTS)

@@ -47,17 +47,15 @@ def inspect_monai_bundle(path: Path) -> ModelReport:
     metadata = _read(package, next(name for name in METADATA if package.has(name)))
     architecture, reason = _architecture(package)
     file, inner = _choose(package, architecture, reason)
-    report = replace(inner, path=path, format="monai_bundle", framework="MONAI bundle")
-    versions = (f"{word} {metadata[key]}"[:60] for word, key in (("bundle", "version"), ("MONAI", "monai_version"))
-                if metadata.get(key))  # fmt: skip
-    report.version = ", ".join((*versions, inner.framework))
+    report = replace(inner, path=path, format="monai_bundle", card_text=None)
+    report.version = ", ".join(f"{word} {metadata[key]}"[:60] for word, key in
+                               (("bundle", "version"), ("MONAI", "monai_version")) if metadata.get(key))  # fmt: skip
     report.details = {**inner.details, "weights_file": file, "inner_format": inner.format}
     if reason:
         report.details["configuration"] = reason
     card = metadata.get("medseg")
     if card is not None:
-        data = {**card} if isinstance(card, dict) else card
-        report.card_text = json.dumps(data)
+        report.card_text = json.dumps(card)
     else:
         _add_words(report, metadata)
     return report
