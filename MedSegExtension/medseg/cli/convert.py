@@ -19,8 +19,8 @@ def convert(
 ) -> None:
     """Write a model in another format with its card inside, run both, and print the largest difference.
 
-    From safetensors and TorchScript to any of these; a format to itself carries a new card in. ONNX cannot be turned
-    back yet, and .pt2, MONAI bundles and Keras files cannot be written or read yet.
+    From safetensors, PyTorch weights, Keras and TorchScript to any of these; a format to itself carries a new card
+    in. ONNX cannot be turned back yet, and .pt2 and MONAI bundles cannot be written yet.
     """
     from ..models.converting import convert_model
 

@@ -11,7 +11,9 @@ from ..errors import UnsafeModelError
 from ..models import ModelReport, TensorInfo, inspect_model
 from .common import JsonOption, output, print_json
 
-_FORMATS = {"onnx": "", "torchscript": "TorchScript", "safetensors": "safetensors checkpoint"}
+_FORMATS = {
+    "onnx": "", "torchscript": "TorchScript", "safetensors": "safetensors checkpoint", "state_dict": "", "keras": "",
+}
 
 
 def inspect(
