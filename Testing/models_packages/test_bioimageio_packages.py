@@ -317,5 +317,5 @@ def test_a_description_that_contradicts_its_weights_is_refused(tmp_path) -> None
     data = description(weights={"onnx": {"source": "net.onnx"}})
     assert inspect_model(package(tmp_path, data)).card is not None
     data["inputs"][0]["axes"][1]["channel_names"] = ["red", "green"]
-    with pytest.raises(InputError, match="gives in_channels 2, its weights net.onnx have 1"):
+    with pytest.raises(InputError, match=r"gives in_channels 2, its weights net\.onnx have 1"):
         inspect_model(package(tmp_path, data))
