@@ -82,6 +82,8 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.ui.segmentButton.connect("clicked(bool)", self.onSegmentButton)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancelButton)
         self.ui.modelPathLineEdit.connect("currentPathChanged(QString)", self.onModelPathChanged)
@@ -111,6 +113,14 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event) -> None:
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def onSceneStartImport(self, caller, event) -> None:
+        """While a scene is read, the panel would write what its lists show at the moment over what was saved."""
+        self.setParameterNode(None)
+
+    def onSceneEndImport(self, caller, event) -> None:
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -202,8 +212,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             slicer.util.errorDisplay(job.error.line(), **({"detailedText": job.log} if job.log else {}))
         else:
             self.ui.statusLabel.text = " ".join([job.result.message, *job.result.warnings])
-            if self._parameterNode:
-                self._parameterNode.outputSegmentation = job.result.segmentationNode
+            self.logic.getParameterNode().outputSegmentation = job.result.segmentationNode  # also if the panel is left
 
 
 class MedSegLogic(ScriptedLoadableModuleLogic):
