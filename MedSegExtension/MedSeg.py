@@ -107,9 +107,12 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
 
     def onSceneStartClose(self, caller, event) -> None:
-        """The nodes of a run are about to go."""
+        """The nodes of a run are about to go, and what was said about them."""
         if self.job is not None:
             self.job.cancel()
+            if self.job.finished:
+                self.job = None  # it would keep its nodes alive
+        self.ui.statusLabel.text = ""
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event) -> None:
