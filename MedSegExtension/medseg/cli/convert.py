@@ -12,8 +12,9 @@ from .common import JsonOption, output, print_json
 
 def convert(
     model: Annotated[Path, typer.Argument(help="The model file.", show_default=False)],
-    out: Annotated[Path, typer.Argument(help="The file to write: .onnx, .safetensors, or .pt for TorchScript.",
-                                        show_default=False)],
+    out: Annotated[
+        Path, typer.Argument(help="The file to write: .onnx, .safetensors, or .pt for TorchScript.", show_default=False)
+    ],
     card: Annotated[Path | None, typer.Option(help="A model card to use in place of the model's own.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -30,7 +31,13 @@ def convert(
         return
     inside = "card inside" if done.has_card else "no card"
     output.print(f"{done.file}: {done.format}, {done.bytes:,} bytes, {inside}", markup=False)
-    output.print(f"  largest difference on {done.slices[0]} random slices of {done.slices[2]} × {done.slices[3]}: "
-                 f"{done.largest_difference:.1e} in the raw output"
-                 + ("" if done.largest_probability_difference is None
-                    else f", {done.largest_probability_difference:.1e} in probability"), markup=False)
+    output.print(
+        f"  largest difference on {done.slices[0]} random slices of {done.slices[2]} × {done.slices[3]}: "
+        f"{done.largest_difference:.1e} in the raw output"
+        + (
+            ""
+            if done.largest_probability_difference is None
+            else f", {done.largest_probability_difference:.1e} in probability"
+        ),
+        markup=False,
+    )

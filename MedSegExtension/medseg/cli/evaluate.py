@@ -26,11 +26,22 @@ POLICY = (
 
 #: What a person reads for each figure. Those of the table of cases come first.
 _NAMES = {
-    "dice": "Dice", "cldice": "clDice", "precision": "Prec.", "recall": "Recall", "nsd_1mm": "NSD 1 mm",
-    "hd95_mm": "HD95 mm", "assd_mm": "ASSD mm", "volume_difference_percent": "Diff. %",
-    "iou": "IoU", "cldice_precision": "clDice prec.", "cldice_sensitivity": "clDice sens.",
-    "betti0_error": "Betti-0 error", "nsd_1voxel": "NSD 1 voxel", "volume_prediction_ml": "Prediction ml",
-    "volume_reference_ml": "Reference ml", "volume_difference_ml": "Volume diff. ml",
+    "dice": "Dice",
+    "cldice": "clDice",
+    "precision": "Prec.",
+    "recall": "Recall",
+    "nsd_1mm": "NSD 1 mm",
+    "hd95_mm": "HD95 mm",
+    "assd_mm": "ASSD mm",
+    "volume_difference_percent": "Diff. %",
+    "iou": "IoU",
+    "cldice_precision": "clDice prec.",
+    "cldice_sensitivity": "clDice sens.",
+    "betti0_error": "Betti-0 error",
+    "nsd_1voxel": "NSD 1 voxel",
+    "volume_prediction_ml": "Prediction ml",
+    "volume_reference_ml": "Reference ml",
+    "volume_difference_ml": "Volume diff. ml",
 }
 _CASE_COLUMNS = tuple(_NAMES)[:8]
 #: Labels side by side in the table of a single case.
@@ -81,9 +92,7 @@ def evaluate(
         case: {label: agreements.get(label, Agreement.both_empty()) for label in wanted or found}
         for case, agreements in results.items()
     }
-    summaries = {
-        label: summarise([agreements[label] for agreements in results.values()]) for label in wanted or found
-    }
+    summaries = {label: summarise([agreements[label] for agreements in results.values()]) for label in wanted or found}
 
     if csv_file is not None:
         _write_csv(csv_file, results)
@@ -124,7 +133,8 @@ def _pairs(prediction: Path, reference: Path) -> tuple[list[_Pair], dict[str, li
     if not common:
         raise InputError(
             f"no case has a counterpart in {reference}: {_few(list(predictions))} here, {_few(list(references))} there",
-            file=prediction, mend="name each prediction like its reference",
+            file=prediction,
+            mend="name each prediction like its reference",
         )
     unmatched = {
         "prediction": [case for case in predictions if case not in references],
@@ -139,7 +149,8 @@ def _by_case(folder: Path) -> dict[str, Path]:
         name = case_name(path)
         if name in cases:
             raise InputError(
-                f"two files are the case {name}: {cases[name].name} and {path.name}", file=folder,
+                f"two files are the case {name}: {cases[name].name} and {path.name}",
+                file=folder,
                 mend="keep one of them",
             )
         cases[name] = path
@@ -155,7 +166,8 @@ def _compare_files(pair: _Pair, wanted: list[int] | None, foreground: bool) -> d
     if not prediction.same_grid(reference):
         raise InputError(
             f"lies on another grid than {pair.reference} (shape, spacing, origin or direction differ)",
-            file=pair.prediction, mend="resample one of them by nearest neighbour onto the other's grid",
+            file=pair.prediction,
+            mend="resample one of them by nearest neighbour onto the other's grid",
         )
     maps = [prediction.array, reference.array]
     if foreground:
@@ -163,8 +175,10 @@ def _compare_files(pair: _Pair, wanted: list[int] | None, foreground: bool) -> d
     k, j, i = reference.spacing[::-1]
     agreements = evaluate_labels(maps[0], maps[1], (k, j, i), wanted)
     if agreements and all(a.note for a in agreements.values()) and maps[0].any() and maps[1].any():
-        errors.print(f"medseg: {pair.case}: prediction and reference have none of these labels in common; "
-                     "if their label values differ, --foreground compares all as one structure")
+        errors.print(
+            f"medseg: {pair.case}: prediction and reference have none of these labels in common; "
+            "if their label values differ, --foreground compares all as one structure"
+        )
     return agreements
 
 
@@ -244,8 +258,10 @@ def _case_table(label: int, agreements: dict[str, Agreement]) -> Table:
 
 def _summary_table(label: int, summary: Summary) -> Table:
     """All figures of one label over the cases."""
-    title = (f"Label {label}: {summary.counted} cases counted, {summary.not_counted} not counted (both empty); "
-             "bootstrap interval of the mean")
+    title = (
+        f"Label {label}: {summary.counted} cases counted, {summary.not_counted} not counted (both empty); "
+        "bootstrap interval of the mean"
+    )
     table = _table(title, "Figure", ("n", "Mean", "SD", "Median", "IQR", "95 % interval"))
     for figure in FIGURES:
         table.add_row(_NAMES[figure], *_spread_cells(summary[figure], figure))

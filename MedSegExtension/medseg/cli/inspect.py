@@ -12,7 +12,15 @@ from ..models import ModelReport, TensorInfo, inspect_model
 from .common import JsonOption, output, print_json
 
 _FORMATS = {
-    "onnx": "", "torchscript": "TorchScript", "safetensors": "safetensors checkpoint", "state_dict": "", "keras": "",
+    "onnx": "",
+    "torchscript": "TorchScript",
+    "safetensors": "safetensors checkpoint",
+    "state_dict": "",
+    "keras": "",
+    "pt2": "exported program",
+    "bioimageio": "bioimage.io package",
+    "monai_bundle": "MONAI bundle",
+    "nnunet": "nnU-Net result folder",
 }
 
 
@@ -28,8 +36,9 @@ def inspect(
         for line in describe(report):
             output.print(line, markup=False)
     if report.unsafe:
-        raise UnsafeModelError(f"the model is refused: {report.unsafe[0]}", file=model,
-                               mend="export it from its framework without this")
+        raise UnsafeModelError(
+            f"the model is refused: {report.unsafe[0]}", file=model, mend="export it from its framework without this"
+        )
 
 
 def describe(report: ModelReport) -> list[str]:
@@ -39,8 +48,10 @@ def describe(report: ModelReport) -> list[str]:
     if report.parameters is not None:
         lines.append(f"  parameters   {report.parameters:,}")
     lines += [f"  input        {_tensor(info)}" for info in report.inputs]
-    lines += [f"  output       {_tensor(info)}" + (f", ends in a {report.ends_in}" if report.ends_in else "")
-              for info in report.outputs]
+    lines += [
+        f"  output       {_tensor(info)}" + (f", ends in a {report.ends_in}" if report.ends_in else "")
+        for info in report.outputs
+    ]
     if report.fixed_size:
         lines.append(f"  slice size   {report.fixed_size[0]} × {report.fixed_size[1]} only")
     elif report.multiple_of:
@@ -65,15 +76,19 @@ def _card(report: ModelReport) -> list[str]:
     if card is None:
         lines = ["  card         none"]
         lines += [f"  inferred     {name}: {why}" for name, why in report.inferred.items()]
-        return [*lines, f"  missing      {', '.join(report.missing)}",
-                f"               write them into {report.path.name}.card.json beside the file"]
+        return [
+            *lines,
+            f"  missing      {', '.join(report.missing)}",
+            f"               write them into {report.path.name}.card.json beside the file",
+        ]
     labels = ", ".join(f"{label.value} {label.name}" for label in card.output.labels)
     trained_on = " ".join(part for part in (card.modality, card.contrast, card.body_region) if part) or "not said"
     normalisation = card.input.normalisation
     lines = [
         f"  card         {card.name}" + (f" {card.version}" if card.version else "") + f" ({report.card_source})",
         f"  trained on   {trained_on}" + (", synthetic cases only" if card.synthetic else ""),
-        f"  slices       {card.plane}" + (f", orientation {card.orientation}" if card.orientation else "")
+        f"  slices       {card.plane}"
+        + (f", orientation {card.orientation}" if card.orientation else "")
         + f", {card.input.size.mode}, intensities {normalisation.kind} over the {normalisation.scope}",
         f"  labels       {labels} ({card.output.activation})",
     ]
