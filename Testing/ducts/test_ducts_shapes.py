@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from medseg.ducts import measure_ducts
@@ -30,9 +32,10 @@ def test_straight_tube(draw, line, spacing, seed):
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_both_kinds_of_ends_are_told_apart(draw, line, flat):
+@pytest.mark.parametrize("seed", [0, 2, 4])
+def test_both_kinds_of_ends_are_told_apart(draw, line, flat, seed):
     points = line((0, 0, 0), (0, 0, 50))
-    m = measure_ducts(draw([(points, np.full(len(points), 3.0))], seed=4, flat=flat).labels)
+    m = measure_ducts(draw([(points, np.full(len(points), 3.0))], seed=seed, flat=flat).labels)
     assert m.branches[0].length_mm == pytest.approx(50, rel=0.02)
 
 
@@ -139,6 +142,14 @@ def test_surface_and_volume_of_a_ball(draw):
     assert m.surface_area_mm2 == pytest.approx(4 * np.pi * 12**2, rel=0.03)
     assert m.branches == [] and [n.kind for n in m.nodes] == ["compact part"]
     assert m.components[0].remark == "too round for a centreline"
+
+
+def test_a_ball_needs_no_division_by_nothing(draw):
+    """Its skeleton has two voxels: cut back from both ends, a point of it must be left with a direction."""
+    labels = draw([(np.zeros((1, 3)) + 0.2, np.array([12.0]))], seed=None).labels
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        measure_ducts(labels)
 
 
 def test_probabilities_sharpen_the_calibre(draw, line):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from medseg.metrics import betti0, skeletonise
+from medseg.metrics import betti0
+from medseg.skeleton import skeletonise
 from scipy import ndimage
 
 
@@ -47,6 +48,24 @@ def test_a_rod_becomes_a_straight_line_near_its_axis(width: int, axis: int) -> N
     assert np.abs(across - (width - 1) / 2).max() <= 1.0
     # One voxel for each step along the rod: a line, not a sheet.
     assert len(np.unique(line[:, axis])) == len(line)
+
+
+@pytest.mark.parametrize("radius", [1.0, 2.0, 4.0, 5.5, 6.0, 8.0])
+def test_a_round_tube_with_domes_becomes_a_line_as_long(radius: float) -> None:
+    k, j, i = np.ogrid[-10:51, -10:11, -10:11]
+    # Off the voxel centres, so that the width is an even number of voxels for some radii and odd for others.
+    beyond = k - np.clip(k, 0, 40)
+    tube = beyond**2 + (j - 0.37) ** 2 + (i - 0.37) ** 2 < radius**2
+    line = skeletonise(tube)
+    ends = np.flatnonzero(line.any(axis=(1, 2)))[[0, -1]] - 10
+    assert betti0(line) == 1
+    assert ends[1] - ends[0] >= 38
+    assert line.sum() < 60
+
+
+def test_a_ball_becomes_a_point() -> None:
+    k, j, i = np.ogrid[-10:11, -10:11, -10:11]
+    assert 1 <= skeletonise((k - 0.37) ** 2 + (j - 0.37) ** 2 + (i - 0.37) ** 2 < 81).sum() <= 8
 
 
 def test_a_ring_stays_a_ring() -> None:

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from .curves import arc_length, direction, move_ends, resample, smooth, tangents_of
 from .grid import DuctGrid
-from .sections import cross_sections
+from .sections import cross_sections, disc_areas
 from .skeleton import Radius
 
 if TYPE_CHECKING:
@@ -27,12 +27,8 @@ ROUNDS = 3
 GOING_ON_DEG = 150.0
 #: How far from a free end, in radii, the path of the skeleton is trusted.
 CAP_RADII = 1.5
-#: How much of the last radius before a tip is filled, at most in a dome and at least in a flat end (voxelised shapes:
-#: 0.71 and 0.92 on average, standard deviation 0.05), and how far a dome of radius 1 reaches for the rays that look
-#: for it.
-DOME_FILLED, FLAT_FILLED, DOME_REACH = 0.80, 0.88, 0.94
-#: Ends of up to this many voxels in radius are fitted instead.
-FITTED_VOXELS = 2.25
+#: Sections at a tip reach this many voxels beyond the radius: half a voxel of outline and a little for its place.
+TIP_MARGIN_VOXELS = 0.75
 #: Standard deviation in voxels of the blur that voxels and interpolation give to the sections at a tip.
 BLUR_VOXELS = 0.5
 #: How sharply the fits of a dome and of a flat end are told apart, and the lean to the dome of an end one voxel in
@@ -217,30 +213,23 @@ def _finish_end(path: Path, end: int, grid: DuctGrid, radius: Radius, step: floa
     if extension > 0:
         rest = np.vstack([base + extension * forward, rest])
     elif -extension < along[-1] / 2:
-        rest = rest[along >= -extension]
+        # from the very place: whole points would take up to a step too much, and all of a path of two but one
+        tip = [np.interp(-extension, along, rest[:, axis]) for axis in range(3)]
+        rest = np.vstack([tip, rest[along > -extension]])
     rest = resample(rest, step)
     path.points = rest if end == 0 else rest[::-1]
 
 
 def _axis_end(grid: DuctGrid, base: np.ndarray, forward: np.ndarray, r: float, reach: float, voxel: float) -> float:
-    """Where the axis ends, in mm from ``base`` along ``forward``; ``reach`` is where the lumen does.
+    """Where the axis ends, in mm from ``base`` along ``forward``; ``reach`` is where the lumen does, roughly.
 
-    Where the end is a few voxels wide, the areas of the sections towards the tip are fitted with those of a dome of
-    radius
-    ``r`` and of a flat cut, each at its best place, both as blurred as the voxels make them, and the better fit counts
-    the more the better it is. Wider ends are told by how much of the last radius is filled, which no blur changes.
+    The areas of the sections towards the tip are fitted with those of a dome of radius ``r`` and of a flat cut, each
+    at its best place, both as blurred as the voxels make them, and the better fit counts the more the better it is.
     """
     step = voxel / 4
     ahead = np.arange(reach - 2.5 * r, reach + 2.5 * voxel, step)
-    points = base + ahead[:, None] * forward
-    tangents = np.repeat(forward[None], len(points), axis=0)
-    area, _ = cross_sections(grid, points, tangents, np.full(len(points), r))
-    area = area / (np.pi * r**2)
-    if r > FITTED_VOXELS * voxel:
-        filled = float(area[ahead >= reach - r].sum()) * step / r
-        is_flat = float(np.clip((filled - DOME_FILLED) / (FLAT_FILLED - DOME_FILLED), 0, 1))
-        return reach - DOME_REACH * r * (1 - is_flat)
-    area = np.minimum(area, 1.3)
+    area = disc_areas(grid, base + ahead[:, None] * forward, forward, r + TIP_MARGIN_VOXELS * voxel)
+    area = np.minimum(area / (np.pi * r**2), 1.3)
     places = np.arange(reach - 1.4 * r, reach + 0.5 * voxel, step / 2)
     beyond = (ahead[None, :] - places[:, None]) / r
     flat = (beyond < 0).astype(float)

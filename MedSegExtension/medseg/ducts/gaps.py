@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 from .findings import NEIGHBOUR_PERCENTILE, NEIGHBOURHOOD_MM
 from .model import Branch, Bridge, Component, Finding, Node
 
-#: The widest gap for which joining is proposed, in mm.
+#: The widest gap for which joining is proposed, in mm of what is not labelled: the axis of a duct that closes with a
+#: dome ends a radius before its lumen does, so that the radii of both ends come on top.
 WIDEST_GAP_MM = 20.0
 #: An end points at what it may have been joined to within this angle; gaps of up to `CLOSE_VOXELS` may turn more.
 WIDEST_ANGLE_DEG = 50.0
@@ -39,11 +40,13 @@ def find_gaps(
     owner = np.concatenate([np.full(len(b.points_lps_mm), b.id) for b in branches])
     index = np.concatenate([np.arange(len(b.points_lps_mm)) for b in branches])
     part = np.concatenate([np.full(len(b.points_lps_mm), b.component) for b in branches])
+    radius = np.concatenate([b.measured_mm for b in branches]) / 2
     best: dict[tuple[int, int], tuple[float, Bridge]] = {}
     for c in with_branches:
         mine = part == c.id
         tree = cKDTree(points[~mine])
         others, other_owner, other_index, other_part = points[~mine], owner[~mine], index[~mine], part[~mine]
+        other_radius = radius[~mine]
         tips = [n for n in nodes if n.component == c.id and n.degree == 1]
         places = np.array([n.position_lps_mm for n in tips]) if tips else points[mine]
         apart, nearest = tree.query(places)
@@ -52,7 +55,11 @@ def find_gaps(
         for tip in (n for n in ends if n.component == c.id):
             branch = by_id[tip.branches[0]]
             outward, _ = _end(branch, tip.id)
-            for hit in tree.query_ball_point(tip.position_lps_mm, WIDEST_GAP_MM):
+            cap = float(branch.measured_mm[0 if branch.start_node == tip.id else -1]) / 2
+            reach = WIDEST_GAP_MM + cap
+            hits = np.array(tree.query_ball_point(tip.position_lps_mm, reach + float(other_radius.max())), dtype=int)
+            near = np.linalg.norm(others[hits] - tip.position_lps_mm, axis=1) <= reach + other_radius[hits]
+            for hit in hits[near].tolist():
                 target = by_id[int(other_owner[hit])]
                 bridge = _bridge(tip, branch, outward, target, int(other_index[hit]), others[hit], nodes, voxel)
                 if bridge is None:

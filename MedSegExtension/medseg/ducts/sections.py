@@ -65,6 +65,21 @@ def cross_sections(
     return area, offset
 
 
+def disc_areas(grid: DuctGrid, points: np.ndarray, direction: np.ndarray, radius: float) -> np.ndarray:
+    """Area in mm² (N,) of what is filled of discs of ``radius`` mm about ``points`` (N, 3), across ``direction`` (3,).
+
+    For the tips of ducts: there the middle of a section may lie outside already while its rim does not, and rays that
+    end where they leave the duct, as those of `cross_sections` do, would see nothing of it.
+    """
+    angles = np.arange(RAYS) * (2 * np.pi / RAYS)
+    first, second = (vectors[0] for vectors in frames(direction[None]))
+    rays = np.cos(angles)[:, None] * first + np.sin(angles)[:, None] * second
+    width = radius / SAMPLES
+    rho = (np.arange(SAMPLES) + 0.5) * width
+    inside = grid.sample(points[:, None, None, :] + rays[:, None, :] * rho[:, None])
+    return (inside * rho).sum(axis=(1, 2)) * width * (2 * np.pi / RAYS)
+
+
 def _across(spacing: np.ndarray, tangents: np.ndarray) -> np.ndarray:
     """The widest extent (N,) in mm that one voxel spacing has across ``tangents`` (N, 3)."""
     return (spacing * np.sqrt(np.clip(1 - tangents**2, 0, 1))).max(axis=1)

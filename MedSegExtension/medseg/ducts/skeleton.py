@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..errors import MissingPackageError
-from .thinning import thin
+from ..skeleton import skeletonise
 
 if TYPE_CHECKING:
     import networkx
@@ -68,7 +68,7 @@ def skeleton_graph(mask: np.ndarray, spacing: np.ndarray, radius: Radius, steps_
     except ImportError as error:
         raise MissingPackageError("measuring needs networkx", mend="pip install 'medseg[measure]'") from error
 
-    voxels = np.argwhere(thin(mask))
+    voxels = np.argwhere(skeletonise(mask))
     graph = nx.MultiGraph()
     if len(voxels):
         _trace(voxels, spacing, radius, graph)

@@ -5,14 +5,28 @@ Works on arrays; knows nothing of files.
 
 from __future__ import annotations
 
+from ..skeleton import skeletonise
 from .agreement import Agreement, evaluate_case, evaluate_labels
 from .centreline import ClDice, betti0, cldice, cldice_parts
 from .overlap import dice
-from .skeleton import skeletonise
 from .summary import FIGURES, Spread, Summary, summarise
 from .surface import SurfaceDistances, surface_distances, surface_voxels
 
 __all__ = [
-    "FIGURES", "Agreement", "ClDice", "Spread", "Summary", "SurfaceDistances", "betti0", "cldice", "cldice_parts",
-    "dice", "evaluate_case", "evaluate_labels", "skeletonise", "summarise", "surface_distances", "surface_voxels",
+    "FIGURES",
+    "Agreement",
+    "ClDice",
+    "Spread",
+    "Summary",
+    "SurfaceDistances",
+    "betti0",
+    "cldice",
+    "cldice_parts",
+    "dice",
+    "evaluate_case",
+    "evaluate_labels",
+    "skeletonise",
+    "summarise",
+    "surface_distances",
+    "surface_voxels",
 ]

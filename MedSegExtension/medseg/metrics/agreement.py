@@ -64,12 +64,24 @@ class Agreement:
     def both_empty(cls) -> Agreement:
         """What a case is worth that has the structure neither in the prediction nor in the reference."""
         return cls(
-            dice=_NAN, iou=_NAN, precision=_NAN, recall=_NAN,
-            cldice=_NAN, cldice_precision=_NAN, cldice_sensitivity=_NAN, betti0_error=_NAN,
-            nsd_1mm=_NAN, nsd_1voxel=_NAN, hd95_mm=_NAN, assd_mm=_NAN,
-            volume_prediction_ml=0.0, volume_reference_ml=0.0,
-            volume_difference_ml=_NAN, volume_difference_percent=_NAN,
-            counted=False, note="not counted: both empty",
+            dice=_NAN,
+            iou=_NAN,
+            precision=_NAN,
+            recall=_NAN,
+            cldice=_NAN,
+            cldice_precision=_NAN,
+            cldice_sensitivity=_NAN,
+            betti0_error=_NAN,
+            nsd_1mm=_NAN,
+            nsd_1voxel=_NAN,
+            hd95_mm=_NAN,
+            assd_mm=_NAN,
+            volume_prediction_ml=0.0,
+            volume_reference_ml=0.0,
+            volume_difference_ml=_NAN,
+            volume_difference_percent=_NAN,
+            counted=False,
+            note="not counted: both empty",
         )
 
     def as_dict(self) -> dict[str, float | bool | str | None]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from ..skeleton import skeletonise
 from .box import check_pair
-from .skeleton import skeletonise
 
 
 class ClDice(NamedTuple):

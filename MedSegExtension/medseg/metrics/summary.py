@@ -38,8 +38,12 @@ class Spread:
     def as_dict(self) -> dict[str, float | int | list[float | None] | None]:
         """Ready for JSON, None for NaN; ``quartiles`` and ``interval_95`` are pairs."""
         return {
-            "n": self.n, "mean": _or_none(self.mean), "sd": _or_none(self.sd), "median": _or_none(self.median),
-            "iqr": _or_none(self.iqr), "quartiles": [_or_none(self.q25), _or_none(self.q75)],
+            "n": self.n,
+            "mean": _or_none(self.mean),
+            "sd": _or_none(self.sd),
+            "median": _or_none(self.median),
+            "iqr": _or_none(self.iqr),
+            "quartiles": [_or_none(self.q25), _or_none(self.q75)],
             "interval_95": [_or_none(self.low), _or_none(self.high)],
         }
 
@@ -91,10 +95,12 @@ def _spread(values: Sequence[float], seed: int, resamples: int) -> Spread:
     # The same draws for every figure of the same n: intervals of Dice and clDice are then of the same resampled cases.
     rng = np.random.default_rng(seed)
     step = max(1, _DRAWN_AT_ONCE // x.size)
-    means = np.concatenate([
-        x[rng.integers(x.size, size=(min(step, resamples - done), x.size))].mean(axis=1)
-        for done in range(0, resamples, step)
-    ])
+    means = np.concatenate(
+        [
+            x[rng.integers(x.size, size=(min(step, resamples - done), x.size))].mean(axis=1)
+            for done in range(0, resamples, step)
+        ]
+    )
     low, high = (float(v) for v in np.percentile(means, [2.5, 97.5]))
     return Spread(int(x.size), float(x.mean()), float(x.std(ddof=1)), median, q25, q75, low, high)
 

@@ -11,8 +11,7 @@ from functools import cache
 from itertools import product
 
 import numpy as np
-
-from .box import bounding_box
+from scipy import ndimage
 
 #: (26, 3) steps to the neighbours of a voxel, in (k, j, i); row n is bit n of a neighbourhood's code.
 _STEPS = np.array([step for step in product((-1, 0, 1), repeat=3) if step != (0, 0, 0)])
@@ -47,9 +46,10 @@ def skeletonise(mask: np.ndarray) -> np.ndarray:
     (K, J, I) bool, a subset of ``mask``; never empty where ``mask`` is not.
     """
     skeleton = np.zeros_like(mask, dtype=bool)
-    box = bounding_box(mask)
-    if box is None:
+    windows = ndimage.find_objects(np.asarray(mask, dtype=bool).view(np.uint8))
+    if not windows:
         return skeleton
+    box = windows[0]
     alive = np.pad(mask[box], 1).astype(np.uint8)
     shape = alive.shape
     alive = alive.ravel()
