@@ -326,12 +326,15 @@ class MedSegTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self) -> None:
-        from MedSegLib import requirements, selfTest
+        from MedSegLib import panelTest, requirements, selfTest
 
         missing = requirements.missingRequirements()
         if missing:
             logging.warning("MedSeg: %s not installed, so only what happens then is tested", ", ".join(missing))
-        for scenario in (selfTest.scenarioPackagesAbsent,) if missing else selfTest.SCENARIOS:
+        scenarios = selfTest.SCENARIOS
+        if slicer.util.mainWindow() is not None:
+            scenarios += panelTest.SCENARIOS
+        for scenario in (selfTest.scenarioPackagesAbsent,) if missing else scenarios:
             self.setUp()
             self.delayDisplay(scenario.__doc__)
             scenario(self, MedSegLogic())
