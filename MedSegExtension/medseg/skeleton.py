@@ -27,7 +27,7 @@ _TOUCH_6 = (_APART.sum(axis=2) <= 1).astype(np.float32)
 _NEEDED, _SIMPLE_END, _SIMPLE = 1, 2, 3
 
 
-def skeletonise(mask: np.ndarray) -> np.ndarray:
+def skeletonise(mask: np.ndarray, *, layers: bool = False) -> np.ndarray:
     """Thin a mask to curves one voxel wide (closed shells, where it has cavities).
 
     Sequential thinning by simple points: in each sweep the six border directions are visited in turn, and in each of
@@ -40,6 +40,8 @@ def skeletonise(mask: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     mask : (K, J, I) bool; a single slice is (1, J, I).
+    layers : whether to take the border from all directions at once, as the eight classes only. The lines then lie
+        nearer to the middle, and the corners of the mask leave short spurs, which the caller prunes.
 
     Returns
     -------
@@ -63,13 +65,14 @@ def skeletonise(mask: np.ndarray) -> np.ndarray:
         border = np.flatnonzero(at_border)
         deleted = []
         parity = _parity(border, shape)
-        for face in face_offsets:
-            exposed = (alive[border] == 1) & (alive[border + face] == 0)
-            exposed[exposed] = _judge(alive, border[exposed], offsets) == _SIMPLE
+        for face in [None] if layers else face_offsets:
+            exposed = (alive[border] == 1) & (True if face is None else alive[border + face] == 0)
+            if not layers:
+                exposed[exposed] = _judge(alive, border[exposed], offsets) == _SIMPLE
             for number in range(8):
                 chosen = border[exposed & (parity == number)]
                 # Not again whether it is an end: a class before may have made it one, and it would stay as a spur.
-                chosen = chosen[_judge(alive, chosen, offsets) >= _SIMPLE_END]
+                chosen = chosen[_judge(alive, chosen, offsets) >= (_SIMPLE if layers else _SIMPLE_END)]
                 alive[chosen] = 0
                 deleted.append(chosen)
         gone = np.concatenate(deleted)

@@ -15,11 +15,12 @@ def random_mask(seed: int) -> np.ndarray:
     return smooth > np.quantile(smooth, rng.uniform(0.6, 0.95))
 
 
+@pytest.mark.parametrize("layers", [False, True])
 @pytest.mark.parametrize("seed", range(12))
-def test_parts_tunnels_and_cavities_are_kept(seed: int) -> None:
+def test_parts_tunnels_and_cavities_are_kept(seed: int, layers: bool) -> None:
     measure = pytest.importorskip("skimage.measure")
     mask = random_mask(seed)
-    skeleton = skeletonise(mask)
+    skeleton = skeletonise(mask, layers=layers)
     assert not (skeleton & ~mask).any()
     assert betti0(skeleton) == betti0(mask)
     assert betti0_of_outside(skeleton) == betti0_of_outside(mask)
@@ -50,13 +51,14 @@ def test_a_rod_becomes_a_straight_line_near_its_axis(width: int, axis: int) -> N
     assert len(np.unique(line[:, axis])) == len(line)
 
 
+@pytest.mark.parametrize("layers", [False, True])
 @pytest.mark.parametrize("radius", [1.0, 2.0, 4.0, 5.5, 6.0, 8.0])
-def test_a_round_tube_with_domes_becomes_a_line_as_long(radius: float) -> None:
+def test_a_round_tube_with_domes_becomes_a_line_as_long(radius: float, layers: bool) -> None:
     k, j, i = np.ogrid[-10:51, -10:11, -10:11]
     # Off the voxel centres, so that the width is an even number of voxels for some radii and odd for others.
     beyond = k - np.clip(k, 0, 40)
     tube = beyond**2 + (j - 0.37) ** 2 + (i - 0.37) ** 2 < radius**2
-    line = skeletonise(tube)
+    line = skeletonise(tube, layers=layers)
     ends = np.flatnonzero(line.any(axis=(1, 2)))[[0, -1]] - 10
     assert betti0(line) == 1
     assert ends[1] - ends[0] >= 38

@@ -68,7 +68,7 @@ def skeleton_graph(mask: np.ndarray, spacing: np.ndarray, radius: Radius, steps_
     except ImportError as error:
         raise MissingPackageError("measuring needs networkx", mend="pip install 'medseg[measure]'") from error
 
-    voxels = np.argwhere(skeletonise(mask))
+    voxels = np.argwhere(skeletonise(mask, layers=True))
     graph = nx.MultiGraph()
     if len(voxels):
         _trace(voxels, spacing, radius, graph)
