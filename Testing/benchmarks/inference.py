@@ -97,6 +97,10 @@ def make_inputs(folder: Path, slices: int, size: int) -> tuple[Path, Path, Path]
         for _ in range(3):
             network(torch.from_numpy(array[:2, None] / array.std()))
         network.eval()
+        # Logits spread as a trained network's are, so that a difference of probabilities would show.
+        logits = network(torch.from_numpy(array[:2, None] / array.std()))
+        network.head.weight *= 3 / logits.std()
+        network.head.bias.copy_((network.head.bias - logits.mean()) * 3 / logits.std())
     card = ModelCard.from_dict(CARD)
     plain, onnx = folder / "plain.safetensors", folder / "model.onnx"
     save_file(network.state_dict(), plain)

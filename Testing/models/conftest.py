@@ -19,7 +19,11 @@ from safetensors.torch import save_file
 def small_card(**changes: Any) -> dict[str, Any]:
     """A valid card of the small network, with some of its parts replaced."""
     data = {
-        "schema_version": 1, "name": "small", "plane": "axial", "orientation": "PLS", "modality": "MR",
+        "schema_version": 1,
+        "name": "small",
+        "plane": "axial",
+        "orientation": "PLS",
+        "modality": "MR",
         "input": {"size": {"mode": "native", "multiple_of": 8}, "normalisation": {"kind": "zscore"}},
         "output": {"activation": "sigmoid", "labels": [{"value": 1, "name": "ducts"}]},
         "architecture": {"name": "unet2d", "arguments": {"widths": [4, 8, 8, 8]}},
@@ -69,8 +73,16 @@ def export_onnx(module: Any, path: Path, example: torch.Tensor, *, free: bool = 
         dynamic = (axes,)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(module, (example,), str(path), dynamo=True, external_data=False, opset_version=opset,
-                          dynamic_shapes=dynamic, verbose=False)
+        torch.onnx.export(
+            module,
+            (example,),
+            str(path),
+            dynamo=True,
+            external_data=False,
+            opset_version=opset,
+            dynamic_shapes=dynamic,
+            verbose=False,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -82,9 +94,16 @@ def export() -> Callable[..., None]:
 def model_files(network: torch.nn.Module, card: ModelCard, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The network without a card as safetensors, traced and frozen TorchScript, and ONNX of free and fixed size."""
     folder = tmp_path_factory.mktemp("models")
-    files = {kind: folder / name for kind, name in (
-        ("safetensors", "small.safetensors"), ("torchscript", "small.pt"), ("frozen", "frozen.pt"),
-        ("onnx", "small.onnx"), ("fixed", "fixed.onnx"))}
+    files = {
+        kind: folder / name
+        for kind, name in (
+            ("safetensors", "small.safetensors"),
+            ("torchscript", "small.pt"),
+            ("frozen", "frozen.pt"),
+            ("onnx", "small.onnx"),
+            ("fixed", "fixed.onnx"),
+        )
+    }
     save_file(network.state_dict(), files["safetensors"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -20,8 +20,9 @@ def machine(monkeypatch):
     """Pretend that the probe found these devices."""
 
     def pretend(devices: list[DeviceInfo]) -> None:
-        monkeypatch.setattr("medseg.backends.choice.probe_devices",
-                            lambda backends: [d for d in devices if d.backend in backends])
+        monkeypatch.setattr(
+            "medseg.backends.choice.probe_devices", lambda backends: [d for d in devices if d.backend in backends]
+        )
 
     return pretend
 
@@ -53,13 +54,16 @@ def test_a_device_that_computes_nonsense_is_not_usable(monkeypatch) -> None:
     assert not info.usable and "wrong results" in info.reason
 
 
-@pytest.mark.parametrize(("device", "backends", "wanted"), [
-    ("auto", ("openvino", "onnxruntime"), ("openvino", "cpu")),
-    ("auto", ("onnxruntime", "torch"), ("torch", "cuda:0")),
-    ("cpu", ("torch",), ("torch", "cpu")),
-    ("cuda", ("torch",), ("torch", "cuda:0")),
-    ("cuda:1", ("torch",), ("torch", "cuda:1")),
-])
+@pytest.mark.parametrize(
+    ("device", "backends", "wanted"),
+    [
+        ("auto", ("openvino", "onnxruntime"), ("openvino", "cpu")),
+        ("auto", ("onnxruntime", "torch"), ("torch", "cuda:0")),
+        ("cpu", ("torch",), ("torch", "cpu")),
+        ("cuda", ("torch",), ("torch", "cuda:0")),
+        ("cuda:1", ("torch",), ("torch", "cuda:1")),
+    ],
+)
 def test_a_gpu_comes_first_then_the_order_of_the_backends(machine, device, backends, wanted) -> None:
     machine([*CPU, *CUDA])
     choice = choose_device(device, backends)
@@ -98,20 +102,26 @@ def fake(name: str, module: str = "builtins", base: type = RuntimeError) -> type
     return kind
 
 
-@pytest.mark.parametrize("error", [
-    MemoryError(),
-    fake("OutOfMemoryError", "torch")("CUDA out of memory. Tried to allocate 20.00 GiB"),
-    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
-    RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
-    fake("RuntimeException", "onnxruntime.capi.onnxruntime_pybind11_state", Exception)(
-        "Failed to allocate memory for requested buffer of size 1073741824"),
-    RuntimeError("Exception from src/inference: std::bad_alloc"),
-    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        fake("OutOfMemoryError", "torch")("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+        fake("RuntimeException", "onnxruntime.capi.onnxruntime_pybind11_state", Exception)(
+            "Failed to allocate memory for requested buffer of size 1073741824"
+        ),
+        RuntimeError("Exception from src/inference: std::bad_alloc"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
 def test_every_frameworks_way_of_running_out_of_memory_is_recognised(error) -> None:
     assert out_of_memory(error)
-    with pytest.raises(DeviceOutOfMemory, match="cuda:0 has not enough memory for a batch of 4 slices of 32 × 48"), \
-            memory_errors("cuda:0", (4, 1, 32, 48)):
+    with (
+        pytest.raises(DeviceOutOfMemory, match="cuda:0 has not enough memory for a batch of 4 slices of 32 × 48"),
+        memory_errors("cuda:0", (4, 1, 32, 48)),
+    ):
         raise error
 
 

@@ -59,18 +59,28 @@ def test_inspect_of_an_unsafe_model_tells_all_and_ends_with_2(medseg, tmp_path) 
     from onnx import TensorProto, helper
 
     shape = ["b", 1, "h", "w"]
-    graph = helper.make_graph([helper.make_node("PyOp", ["x"], ["y"], domain="evil")], "g",
-                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)])
+    graph = helper.make_graph(
+        [helper.make_node("PyOp", ["x"], ["y"], domain="evil")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+    )
     path = tmp_path / "evil.onnx"
     path.write_bytes(helper.make_model(graph).SerializeToString())
     done = medseg("inspect", path, "--json")
     assert done.returncode == 2 and "evil" in json.loads(done.stdout)["unsafe"][0]
 
 
-@pytest.mark.parametrize(("kind", "suffix"), [
-    ("safetensors", ".onnx"), ("safetensors", ".pt"), ("torchscript", ".onnx"), ("torchscript", ".safetensors"),
-    ("onnx", ".onnx")])
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [
+        ("safetensors", ".onnx"),
+        ("safetensors", ".pt"),
+        ("torchscript", ".onnx"),
+        ("torchscript", ".safetensors"),
+        ("onnx", ".onnx"),
+    ],
+)
 def test_convert_carries_card_and_numbers_over(medseg, carded, slices, expected, tmp_path, kind, suffix) -> None:
     out = tmp_path / f"converted{suffix}"
     done = medseg("convert", carded[kind], out, "--json")
@@ -95,9 +105,16 @@ def test_convert_takes_a_card_and_serves_models_without_one(medseg, model_files,
     assert open_model(tmp_path / "b.onnx", device="cpu").card is None
 
 
-@pytest.mark.parametrize(("kind", "out", "word"), [
-    ("onnx", "model.pt", "yet"), ("onnx", "model.safetensors", "yet"), ("safetensors", "model.pt2", "yet"),
-    ("safetensors", "bundle", "yet"), ("safetensors", "missing/model.onnx", "does not exist")])
+@pytest.mark.parametrize(
+    ("kind", "out", "word"),
+    [
+        ("onnx", "model.pt", "yet"),
+        ("onnx", "model.safetensors", "yet"),
+        ("safetensors", "model.pt2", "yet"),
+        ("safetensors", "bundle", "yet"),
+        ("safetensors", "missing/model.onnx", "does not exist"),
+    ],
+)
 def test_convert_says_what_is_not_possible_and_writes_nothing(medseg, carded, tmp_path, kind, out, word) -> None:
     before = sorted(tmp_path.iterdir())
     done = medseg("convert", carded[kind], tmp_path / out)

@@ -57,10 +57,18 @@ def test_the_laboratory_network_follows_the_keras_original_layer_by_layer() -> N
     torch.testing.assert_close(net(x), y, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("arguments", [
-    {}, {"norm": "instance"}, {"norm": "none"}, {"upsampling": "bilinear"}, {"residual": True}, {"dropout": 0.3},
-    {"in_channels": 3, "out_channels": 4},
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"norm": "instance"},
+        {"norm": "none"},
+        {"upsampling": "bilinear"},
+        {"residual": True},
+        {"dropout": 0.3},
+        {"in_channels": 3, "out_channels": 4},
+    ],
+)
 def test_every_variant_keeps_the_size_and_lets_gradients_reach_every_weight(arguments: dict) -> None:
     net = build_network(Architecture("unet2d", {"widths": [4, 8, 12], **arguments}))
     x = torch.randn(2, arguments.get("in_channels", 1), 3 * net.multiple_of, 5 * net.multiple_of)
@@ -92,19 +100,22 @@ def test_presets_name_architectures_that_exist(preset: str) -> None:
     assert PRESETS[preset].name in ARCHITECTURES
 
 
-@pytest.mark.parametrize(("architecture", "words"), [
-    (Architecture("unet2"), ("'unet2'", "did you mean unet2d?")),
-    (Architecture("os.system", {"command": "true"}), ("os.system", "known are unet2d")),
-    (Architecture("unet2d", {"width": [8, 16]}), ("'width'", "did you mean widths?")),
-    (Architecture("unet2d", {"widths": [8]}), ("widths",)),
-    (Architecture("unet2d", {"widths": [8, 10**9]}), ("widths[1]", "4096")),
-    (Architecture("unet2d", {"widths": "8,16"}), ("widths",)),
-    (Architecture("unet2d", {"norm": "layer"}), ("norm", "batch, instance, none")),
-    (Architecture("unet2d", {"residual": "yes"}), ("residual", "true or false")),
-    (Architecture("unet2d", {"dropout": 1.0}), ("dropout",)),
-    (Architecture("unet2d-b", {"depth": 40}), ("depth", "40")),
-    (Architecture("unet2d-b", {"in_channels": True}), ("in_channels",)),
-])
+@pytest.mark.parametrize(
+    ("architecture", "words"),
+    [
+        (Architecture("unet2"), ("'unet2'", "did you mean unet2d?")),
+        (Architecture("os.system", {"command": "true"}), ("os.system", "known are unet2d")),
+        (Architecture("unet2d", {"width": [8, 16]}), ("'width'", "did you mean widths?")),
+        (Architecture("unet2d", {"widths": [8]}), ("widths",)),
+        (Architecture("unet2d", {"widths": [8, 10**9]}), ("widths[1]", "4096")),
+        (Architecture("unet2d", {"widths": "8,16"}), ("widths",)),
+        (Architecture("unet2d", {"norm": "layer"}), ("norm", "batch, instance, none")),
+        (Architecture("unet2d", {"residual": "yes"}), ("residual", "true or false")),
+        (Architecture("unet2d", {"dropout": 1.0}), ("dropout",)),
+        (Architecture("unet2d-b", {"depth": 40}), ("depth", "40")),
+        (Architecture("unet2d-b", {"in_channels": True}), ("in_channels",)),
+    ],
+)
 def test_what_cannot_be_built_is_refused_in_words(architecture: Architecture, words: tuple[str, ...]) -> None:
     with pytest.raises(InputError) as caught:
         build_network(architecture)

@@ -16,8 +16,15 @@ from medseg.errors import InputError, UnsafeModelError
 from medseg.models import embed_card, inspect_model, open_model, weights_sha256
 
 ZSCORE = {"kind": "zscore"}
-PAIRS = [("safetensors", "torch"), ("torchscript", "torch"), ("frozen", "torch"), ("onnx", "onnxruntime"),
-         ("onnx", "openvino"), ("fixed", "onnxruntime"), ("fixed", "openvino")]
+PAIRS = [
+    ("safetensors", "torch"),
+    ("torchscript", "torch"),
+    ("frozen", "torch"),
+    ("onnx", "onnxruntime"),
+    ("onnx", "openvino"),
+    ("fixed", "onnxruntime"),
+    ("fixed", "openvino"),
+]
 
 
 @pytest.mark.parametrize(("kind", "backend"), PAIRS)
@@ -96,16 +103,27 @@ def test_the_draft_becomes_a_card_with_the_missing_fields(model_files) -> None:
         assert ModelCard.from_dict(draft).in_channels == 1
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"input": {"size": {"mode": "native", "multiple_of": 8}, "normalisation": ZSCORE, "context": 1}},
-     ("3 input channels", "takes 1", "input.context")),
-    ({"output": {"activation": "softmax", "labels": [{"value": 1, "name": "a"}]}},
-     ("need 2", "gives 1", "output.labels")),
-    ({"input": {"size": {"mode": "resize", "height": 64, "width": 48}, "normalisation": ZSCORE}},
-     ("64 × 48", "40 × 56", "input.size")),
-    ({"input": {"size": {"mode": "native", "multiple_of": 16}, "normalisation": ZSCORE}},
-     ("multiple of 16", "40 × 56", "resize or pad_or_crop")),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"input": {"size": {"mode": "native", "multiple_of": 8}, "normalisation": ZSCORE, "context": 1}},
+            ("3 input channels", "takes 1", "input.context"),
+        ),
+        (
+            {"output": {"activation": "softmax", "labels": [{"value": 1, "name": "a"}]}},
+            ("need 2", "gives 1", "output.labels"),
+        ),
+        (
+            {"input": {"size": {"mode": "resize", "height": 64, "width": 48}, "normalisation": ZSCORE}},
+            ("64 × 48", "40 × 56", "input.size"),
+        ),
+        (
+            {"input": {"size": {"mode": "native", "multiple_of": 16}, "normalisation": ZSCORE}},
+            ("multiple of 16", "40 × 56", "resize or pad_or_crop"),
+        ),
+    ],
+)
 def test_a_card_that_contradicts_the_graph_is_refused_with_both_numbers(card_data, model_files, changes, words) -> None:
     with pytest.raises(InputError) as caught:
         open_model(model_files["fixed"], card=card_data(**changes), device="cpu")
@@ -193,8 +211,12 @@ def test_the_checksum_depends_on_names_types_shapes_and_values_only() -> None:
     assert weights_sha256(a) == weights_sha256(dict(reversed(a.items())))
     assert weights_sha256(a) == weights_sha256({**a, "x": np.asfortranarray(a["x"])})
     assert weights_sha256(a) == weights_sha256({**a, "x": a["x"].astype(">f4")})
-    for changed in ({**a, "x": a["x"].reshape(3, 2)}, {**a, "x": a["x"].astype(np.float64)},
-                    {"x": a["x"], "z": a["y"]}, {**a, "y": np.array([1, 2])}):
+    for changed in (
+        {**a, "x": a["x"].reshape(3, 2)},
+        {**a, "x": a["x"].astype(np.float64)},
+        {"x": a["x"], "z": a["y"]},
+        {**a, "y": np.array([1, 2])},
+    ):
         assert weights_sha256(changed) != weights_sha256(a)
 
 
@@ -226,8 +248,11 @@ def test_an_onnx_file_opens_and_runs_where_torch_and_onnx_cannot_be_imported(car
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(carded["onnx"]), str(carded["safetensors"])],
-        capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)})
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.strip().splitlines()
     assert first.startswith("onnxruntime |") and "openvino" in first

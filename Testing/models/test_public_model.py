@@ -7,9 +7,14 @@ import pytest
 from medseg.models import inspect_model, open_model
 
 CARD = {
-    "schema_version": 1, "name": "nuclei", "plane": "acquisition", "orientation": None,
-    "input": {"size": {"mode": "resize", "height": 512, "width": 512},
-              "normalisation": {"kind": "zscore", "scope": "slice"}},
+    "schema_version": 1,
+    "name": "nuclei",
+    "plane": "acquisition",
+    "orientation": None,
+    "input": {
+        "size": {"mode": "resize", "height": 512, "width": 512},
+        "normalisation": {"kind": "zscore", "scope": "slice"},
+    },
     "output": {"activation": "sigmoid", "labels": [{"value": 1, "name": "nucleus"}]},
 }
 
@@ -22,8 +27,9 @@ def folder(shared_data):
     return found
 
 
-@pytest.mark.parametrize(("name", "backend"), [
-    ("weights.pt", "torch"), ("weights.onnx", "onnxruntime"), ("weights.onnx", "openvino")])
+@pytest.mark.parametrize(
+    ("name", "backend"), [("weights.pt", "torch"), ("weights.onnx", "onnxruntime"), ("weights.onnx", "openvino")]
+)
 def test_it_gives_its_authors_output(folder, name, backend) -> None:
     image = np.load(folder / "test_input.npy").astype(np.float32)
     image = (image - image.mean()) / image.std()

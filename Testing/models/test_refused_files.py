@@ -39,12 +39,19 @@ def refused(path: Path, kind: type[MedSegError] = InputError) -> str:
 
 # What is no model.
 
-@pytest.mark.parametrize(("content", "word"), [
-    (b"", "empty"), (b"<html><body>404</body></html>", "text"), (b"\x1f\x8b\x08\x00" + b"x" * 50, "gzip"),
-    (bytes(range(1, 200)), "no model"), (b"PK\x03\x04" + b"\0" * 40, "damaged"),
-    (b"\x89HDF\r\n\x1a\n" + b"\0" * 99, "HDF5"),
-    (b"\0" * 4096, "no model"),
-])
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "empty"),
+        (b"<html><body>404</body></html>", "text"),
+        (b"\x1f\x8b\x08\x00" + b"x" * 50, "gzip"),
+        (bytes(range(1, 200)), "no model"),
+        (b"PK\x03\x04" + b"\0" * 40, "damaged"),
+        (b"\x89HDF\r\n\x1a\n" + b"\0" * 99, "HDF5"),
+        (b"\0" * 4096, "no model"),
+    ],
+)
 def test_what_is_no_model_is_refused_whatever_its_name(tmp_path, content, word) -> None:
     for name in ("model.onnx", "model.pt", "model.safetensors"):
         path = tmp_path / name
@@ -85,6 +92,7 @@ def test_flipped_bytes_never_raise_anything_but_our_errors(carded, tmp_path, kin
 
 
 # Pickles.
+
 
 @pytest.mark.parametrize("protocol", range(2, 6))
 def test_a_bare_pickle_is_refused_and_not_executed(tmp_path, protocol) -> None:
@@ -127,16 +135,25 @@ def test_a_payload_in_a_torchscript_archive_is_seen_and_not_executed(model_files
     assert not (tmp_path / "executed").exists()
 
 
-@pytest.mark.parametrize("instructions", [
-    b"\x80\x02cbuiltins\neval\n.", b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x93.",
-    b"(S'true'\nios\nsystem\n.", b"\x80\x02\x82\x01.", b"\x80\x02]r\xff\xff\xff\x7f.", b"\x80\x02", b"garbage",
-    b"\x80\x02ctorch.jit._pickle\nbuild_intlist\n}\x8c\x01xK\x01s\x86b.",
-])
+@pytest.mark.parametrize(
+    "instructions",
+    [
+        b"\x80\x02cbuiltins\neval\n.",
+        b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x93.",
+        b"(S'true'\nios\nsystem\n.",
+        b"\x80\x02\x82\x01.",
+        b"\x80\x02]r\xff\xff\xff\x7f.",
+        b"\x80\x02",
+        b"garbage",
+        b"\x80\x02ctorch.jit._pickle\nbuild_intlist\n}\x8c\x01xK\x01s\x86b.",
+    ],
+)
 def test_pickle_instructions_that_are_not_plain_data_are_refused(model_files, tmp_path, instructions) -> None:
     refused(rewrite(model_files["torchscript"], tmp_path / "model.pt", {"data.pkl": instructions}))
 
 
 # TorchScript code.
+
 
 class Writes(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -158,13 +175,22 @@ def test_torchscript_that_reaches_files_is_refused(tmp_path, module, word) -> No
     assert word in line and "reaches files" in line
 
 
-@pytest.mark.parametrize(("statement", "word"), [
-    ("_9 = torch", "passes on"), ("_9 = ops", "passes on"), ("_9 = ops.evil.run(x)", "not part of PyTorch"),
-    ("_9 = getattr(x, 'save')", "refused name"), ("_9 = getattr(torch, 'save')", "refused name"),
-    ("_9 = x.save('/tmp/f')", "reaches files"), ("_9 = torch.classes.evil.Thing()", "not part of PyTorch"),
-    ("_9 = ops.prim.rpc_sync('w', x)", "reaches"), ("import os", "imports"), ("_9 = (", "cannot be understood"),
-    ("_9 = ops.aten.from_file('/etc/passwd')", "reaches files"),
-])
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        ("_9 = torch", "passes on"),
+        ("_9 = ops", "passes on"),
+        ("_9 = ops.evil.run(x)", "not part of PyTorch"),
+        ("_9 = getattr(x, 'save')", "refused name"),
+        ("_9 = getattr(torch, 'save')", "refused name"),
+        ("_9 = x.save('/tmp/f')", "reaches files"),
+        ("_9 = torch.classes.evil.Thing()", "not part of PyTorch"),
+        ("_9 = ops.prim.rpc_sync('w', x)", "reaches"),
+        ("import os", "imports"),
+        ("_9 = (", "cannot be understood"),
+        ("_9 = ops.aten.from_file('/etc/passwd')", "reaches files"),
+    ],
+)
 def test_hidden_operators_in_torchscript_code_are_found(model_files, tmp_path, statement, word) -> None:
     code = f"def helper(x: Tensor) -> Tensor:\n  {statement}\n  return x\n".encode()
     path = rewrite(model_files["torchscript"], tmp_path / "model.pt", {}, {"code/__torch__/helper.py": code})
@@ -196,6 +222,7 @@ def test_ordinary_torchscript_passes(tmp_path) -> None:
 
 # Archives.
 
+
 def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(model_files, tmp_path) -> None:
     path = tmp_path / "bomb.pt"
     rewrite(model_files["torchscript"], path, {})
@@ -218,13 +245,17 @@ def test_an_archive_with_two_entries_of_one_name_is_refused(model_files, tmp_pat
 
 # ONNX.
 
+
 def onnx_model(tmp_path: Path, nodes=None, initializers=(), inputs=None, outputs=None, **options) -> Path:
     """Write a small ONNX file with the given parts; by default y = Relu(x)."""
     shape = ["b", 1, "h", "w"]
     graph = helper.make_graph(
-        nodes or [helper.make_node("Relu", ["x"], ["y"])], "g",
+        nodes or [helper.make_node("Relu", ["x"], ["y"])],
+        "g",
         inputs or [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        outputs or [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)], list(initializers))
+        outputs or [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        list(initializers),
+    )
     options.setdefault("ir_version", 9)  # the onnx package is ahead of the runtimes
     options.setdefault("opset_imports", [helper.make_opsetid("", 18)])
     path = tmp_path / "model.onnx"
@@ -232,10 +263,15 @@ def onnx_model(tmp_path: Path, nodes=None, initializers=(), inputs=None, outputs
     return path
 
 
-@pytest.mark.parametrize(("domain", "op", "word"), [
-    ("ai.onnx.contrib", "PyOp", "ai.onnx.contrib"), ("my.lab", "Secret", "my.lab"),
-    ("com.microsoft", "PythonOp", "run code"), ("com.microsoft", "EPContext", "run code or read files"),
-])
+@pytest.mark.parametrize(
+    ("domain", "op", "word"),
+    [
+        ("ai.onnx.contrib", "PyOp", "ai.onnx.contrib"),
+        ("my.lab", "Secret", "my.lab"),
+        ("com.microsoft", "PythonOp", "run code"),
+        ("com.microsoft", "EPContext", "run code or read files"),
+    ],
+)
 def test_operators_that_need_other_libraries_are_refused(tmp_path, domain, op, word) -> None:
     path = onnx_model(tmp_path, [helper.make_node(op, ["x"], ["y"], domain=domain)])
     assert word in refused(path, UnsafeModelError)
@@ -246,10 +282,20 @@ def test_an_operator_hidden_in_a_branch_is_found(tmp_path) -> None:
         return helper.make_graph([node], name, [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
 
     evil = helper.make_node("PyOp", ["x"], ["y"], domain="evil")
-    inner = helper.make_node("If", ["c"], ["y"], then_branch=branch("a", evil),
-                             else_branch=branch("b", helper.make_node("Identity", ["x"], ["y"])))
-    outer = helper.make_node("If", ["c"], ["y"], then_branch=branch("c", inner),
-                             else_branch=branch("d", helper.make_node("Identity", ["x"], ["y"])))
+    inner = helper.make_node(
+        "If",
+        ["c"],
+        ["y"],
+        then_branch=branch("a", evil),
+        else_branch=branch("b", helper.make_node("Identity", ["x"], ["y"])),
+    )
+    outer = helper.make_node(
+        "If",
+        ["c"],
+        ["y"],
+        then_branch=branch("c", inner),
+        else_branch=branch("d", helper.make_node("Identity", ["x"], ["y"])),
+    )
     condition = numpy_helper.from_array(np.array(True), "c")
     assert "'evil'" in refused(onnx_model(tmp_path, [outer], [condition]), UnsafeModelError)
 
@@ -258,14 +304,22 @@ def test_a_function_the_file_defines_is_no_foreign_operator(tmp_path) -> None:
     opset = helper.make_opsetid("", 18)
     adds = [helper.make_node("Add", ["a", "a"], ["b"])]
     function = helper.make_function("local", "Twice", ["a"], ["b"], adds, [opset])
-    path = onnx_model(tmp_path, [helper.make_node("Twice", ["x"], ["y"], domain="local")], functions=[function],
-                      opset_imports=[opset, helper.make_opsetid("local", 1)])
+    path = onnx_model(
+        tmp_path,
+        [helper.make_node("Twice", ["x"], ["y"], domain="local")],
+        functions=[function],
+        opset_imports=[opset, helper.make_opsetid("local", 1)],
+    )
     x = np.ones((1, 1, 4, 4), np.float32)
     np.testing.assert_array_equal(open_model(path, backend="onnxruntime", device="cpu").run(x), 2 * x)
     calls = [helper.make_node("PyOp", ["a"], ["b"], domain="evil")]
     foreign = helper.make_function("local", "Twice", ["a"], ["b"], calls, [opset])
-    path = onnx_model(tmp_path, [helper.make_node("Twice", ["x"], ["y"], domain="local")], functions=[foreign],
-                      opset_imports=[opset, helper.make_opsetid("local", 1)])
+    path = onnx_model(
+        tmp_path,
+        [helper.make_node("Twice", ["x"], ["y"], domain="local")],
+        functions=[foreign],
+        opset_imports=[opset, helper.make_opsetid("local", 1)],
+    )
     assert "'evil'" in refused(path, UnsafeModelError)
 
 
@@ -276,10 +330,19 @@ def external(location: str, count: int = 4, **entries: int) -> TensorProto:
     return tensor
 
 
-@pytest.mark.parametrize("location", [
-    "/etc/passwd", "../secret.bin", "sub/../../secret.bin", "C:\\secret", "..\\secret.bin", "", "*/_ORT_MEM_ADDR_/*",
-    "link.bin",
-])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/etc/passwd",
+        "../secret.bin",
+        "sub/../../secret.bin",
+        "C:\\secret",
+        "..\\secret.bin",
+        "",
+        "*/_ORT_MEM_ADDR_/*",
+        "link.bin",
+    ],
+)
 def test_external_data_outside_the_models_folder_is_refused(tmp_path, location) -> None:
     (tmp_path / "secret.bin").write_bytes(b"\0" * 16)
     folder = tmp_path / "model"
@@ -303,9 +366,12 @@ def test_external_data_beside_the_model_is_read_and_must_be_whole(tmp_path) -> N
 
 
 def test_a_tensor_that_claims_more_than_the_file_has_is_refused(tmp_path) -> None:
-    for tensor in (TensorProto(name="w", data_type=1, dims=[1 << 40, 1 << 20], raw_data=b"\0" * 16),
-                   TensorProto(name="w", data_type=1, dims=[1 << 40]), TensorProto(name="w", data_type=1, dims=[-4]),
-                   TensorProto(name="w", data_type=77, dims=[1])):
+    for tensor in (
+        TensorProto(name="w", data_type=1, dims=[1 << 40, 1 << 20], raw_data=b"\0" * 16),
+        TensorProto(name="w", data_type=1, dims=[1 << 40]),
+        TensorProto(name="w", data_type=1, dims=[-4]),
+        TensorProto(name="w", data_type=77, dims=[1]),
+    ):
         assert "damaged" in refused(onnx_model(tmp_path, None, [tensor]))
 
 
@@ -313,14 +379,17 @@ def value(name: str, shape, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProt
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-@pytest.mark.parametrize(("parts", "word"), [
-    ({"inputs": [value("x", ["b", 1, "d", "h", "w"])]}, "batch, channels, height, width"),
-    ({"inputs": [value("x", ["b", 1, "h", "w"], TensorProto.INT64)]}, "float32"),
-    ({"inputs": [value("x", ["b", 1, "h", "w"]), value("z", ["b", 1, "h", "w"])]}, "one input"),
-    ({"outputs": [value("y", ["b", 10])]}, "no segmentation network"),
-    ({"outputs": [value("y", ["b", 1, "h", "w"]), value("x", ["b", 1, "h", "w"])]}, "2 outputs"),
-    ({"inputs": [value("x", ["b", 1, 64, "w"])]}, "only one side"),
-])
+@pytest.mark.parametrize(
+    ("parts", "word"),
+    [
+        ({"inputs": [value("x", ["b", 1, "d", "h", "w"])]}, "batch, channels, height, width"),
+        ({"inputs": [value("x", ["b", 1, "h", "w"], TensorProto.INT64)]}, "float32"),
+        ({"inputs": [value("x", ["b", 1, "h", "w"]), value("z", ["b", 1, "h", "w"])]}, "one input"),
+        ({"outputs": [value("y", ["b", 10])]}, "no segmentation network"),
+        ({"outputs": [value("y", ["b", 1, "h", "w"]), value("x", ["b", 1, "h", "w"])]}, "2 outputs"),
+        ({"inputs": [value("x", ["b", 1, 64, "w"])]}, "only one side"),
+    ],
+)
 def test_networks_of_another_kind_are_refused_in_words(tmp_path, parts, word) -> None:
     assert word in refused(onnx_model(tmp_path, **parts))
 
@@ -358,6 +427,7 @@ def test_the_reader_counts_as_the_onnx_package_does(model_files) -> None:
 
 # safetensors.
 
+
 def safetensors(path: Path, header: object, body: bytes = b"") -> Path:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + body)
@@ -368,17 +438,25 @@ def entry(shape, begin: int, end: int, dtype: str = "F32") -> dict:
     return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
 
 
-@pytest.mark.parametrize(("header", "body", "word"), [
-    ({"a": entry([2], 0, 8)}, b"\0" * 4, "the file has"), ({"a": entry([2], 0, 8)}, b"\0" * 12, "the file has"),
-    ({"a": entry([3], 0, 8)}, b"\0" * 8, "does not fit its shape"),
-    ({"a": entry([2], 0, 8), "b": entry([2], 4, 12)}, b"\0" * 12, "begins at 4"),
-    ({"a": entry([2], 4, 12)}, b"\0" * 12, "begins at 4"),
-    ({"a": entry([-2], 0, -8)}, b"", "does not fit"), ({"a": entry([1 << 62, 4], 0, 8)}, b"\0" * 8, "does not fit"),
-    ({"a": entry([2], 0, 8, "X9")}, b"\0" * 8, "unknown type"), ({"a": {"dtype": "F32"}}, b"", "lacks"),
-    ({"a": entry([True, 2], 0, 8)}, b"\0" * 8, "does not fit"),
-    ({"__metadata__": {"k": 1}}, b"", "metadata"), (b'{"a": ', b"", "JSON"), (b'{"a":1,"a":1}', b"", "twice"),
-    (b"{" * 100_000, b"", "JSON"),
-])
+@pytest.mark.parametrize(
+    ("header", "body", "word"),
+    [
+        ({"a": entry([2], 0, 8)}, b"\0" * 4, "the file has"),
+        ({"a": entry([2], 0, 8)}, b"\0" * 12, "the file has"),
+        ({"a": entry([3], 0, 8)}, b"\0" * 8, "does not fit its shape"),
+        ({"a": entry([2], 0, 8), "b": entry([2], 4, 12)}, b"\0" * 12, "begins at 4"),
+        ({"a": entry([2], 4, 12)}, b"\0" * 12, "begins at 4"),
+        ({"a": entry([-2], 0, -8)}, b"", "does not fit"),
+        ({"a": entry([1 << 62, 4], 0, 8)}, b"\0" * 8, "does not fit"),
+        ({"a": entry([2], 0, 8, "X9")}, b"\0" * 8, "unknown type"),
+        ({"a": {"dtype": "F32"}}, b"", "lacks"),
+        ({"a": entry([True, 2], 0, 8)}, b"\0" * 8, "does not fit"),
+        ({"__metadata__": {"k": 1}}, b"", "metadata"),
+        (b'{"a": ', b"", "JSON"),
+        (b'{"a":1,"a":1}', b"", "twice"),
+        (b"{" * 100_000, b"", "JSON"),
+    ],
+)
 def test_a_safetensors_header_that_does_not_hold_is_refused(tmp_path, header, body, word) -> None:
     assert word in refused(safetensors(tmp_path / "model.safetensors", header, body))
 

@@ -12,9 +12,9 @@ slicer = pytest.importorskip("slicer", reason="needs the slicer-core wheel")
 
 
 def test_the_phantom_in_the_scene_is_the_engines(scene) -> None:
+    from medseg.phantom import make_phantom
     from MedSegLib import sampleData
     from MedSegLib.volumeInput import volumeFromNode
-    from medseg.phantom import make_phantom
 
     volumeNode, referenceNode = sampleData.addPhantom(9100)
     phantom = make_phantom(9100)

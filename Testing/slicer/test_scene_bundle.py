@@ -31,8 +31,11 @@ def test_a_bundle_opens_with_volume_segments_and_surfaces(tmp_path: Path, scene)
     infos = [SegmentInfo(1, "bile ducts", (0.0, 0.6, 0.1), None), SegmentInfo(2, "gallbladder", (0.5, 0.6, 0.4), None)]
     write_segmentation_file(labels, infos, folder / "ducts.seg.nrrd")
 
-    subprocess.run([sys.executable, "-P", PROGRAM, folder / "mrcp.nii.gz", folder / "ducts.seg.nrrd",
-                    folder / "demo.mrb"], check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-P", PROGRAM, folder / "mrcp.nii.gz", folder / "ducts.seg.nrrd", folder / "demo.mrb"],
+        check=True,
+        timeout=120,
+    )
 
     assert sorted(p.name for p in folder.iterdir()) == ["demo.mrb", "ducts.seg.nrrd", "mrcp.nii.gz"]
     cache, manager = slicer.vtkCacheManager(), slicer.vtkDataIOManager()  # the application has these
@@ -61,7 +64,12 @@ def test_a_bundle_opens_with_volume_segments_and_surfaces(tmp_path: Path, scene)
 
 
 def test_a_missing_volume_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-P", PROGRAM, tmp_path / "no.nii.gz", tmp_path / "no.seg.nrrd",
-                           tmp_path / "demo.mrb"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", PROGRAM, tmp_path / "no.nii.gz", tmp_path / "no.seg.nrrd", tmp_path / "demo.mrb"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 1 and "no.nii.gz: cannot be read as a volume" in done.stderr
     assert not list(tmp_path.iterdir())

@@ -63,7 +63,9 @@ class Trainer:
         self.run, self.display, self.stop = run, display, stop
         torch.manual_seed(config.seed)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.network = build_network(architecture_of(config)).to(memory_format=torch.channels_last)
+        network: nn.Module = build_network(architecture_of(config))
+        # torch's stubs do not know `Module.to(memory_format=)`.
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = _average(self.network, config.optimiser.ema_decay)
         self.loss = build_loss(config.loss, card)
         self.optimiser = _optimiser(self.network, config.optimiser)

@@ -45,11 +45,16 @@ _EXHAUSTED = (
     "can't allocate memory",  # torch's CPU allocator
     "not enough memory",  # the same on Windows
     "defaultcpuallocator",
-    "bad_alloc", "bad allocation",  # C++ on every system, ONNX Runtime and OpenVINO pass it on
-    "cublas_status_alloc_failed", "cudnn_status_alloc_failed",
+    "bad_alloc",
+    "bad allocation",  # C++ on every system, ONNX Runtime and OpenVINO pass it on
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
     "cudaerrormemoryallocation",
-    "cl_out_of_resources", "cl_mem_object_allocation_failure", "exceeded max size of memory object allocation",
-    "cannot allocate memory", "unable to allocate",
+    "cl_out_of_resources",
+    "cl_mem_object_allocation_failure",
+    "exceeded max size of memory object allocation",
+    "cannot allocate memory",
+    "unable to allocate",
 )
 
 
@@ -80,8 +85,9 @@ def raise_if_exhausted(error: BaseException, device: str, shape: tuple[int, ...]
     if not out_of_memory(error):
         return
     what = "to open the model" if shape is None else f"for a batch of {shape[0]} slices of {shape[-2]} × {shape[-1]}"
-    raise DeviceOutOfMemory(f"device {device} has not enough memory {what}",
-                            mend="use smaller batches or device='cpu'") from error
+    raise DeviceOutOfMemory(
+        f"device {device} has not enough memory {what}", mend="use smaller batches or device='cpu'"
+    ) from error
 
 
 def require(package: str, backend: str | None = None) -> Any:
@@ -93,5 +99,6 @@ def require(package: str, backend: str | None = None) -> Any:
         missing = (error.name or package).partition(".")[0]
         raise MissingPackageError(f"the package {missing} is needed and not installed", mend=mend) from error
     except (ImportError, OSError) as error:  # installed but broken: a missing shared library, a wrong architecture
-        raise MissingPackageError(f"the package {package} is installed but cannot be loaded ({error})",
-                                  mend=f"reinstall it: {mend}") from error
+        raise MissingPackageError(
+            f"the package {package} is installed but cannot be loaded ({error})", mend=f"reinstall it: {mend}"
+        ) from error

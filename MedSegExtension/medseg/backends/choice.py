@@ -67,9 +67,13 @@ def _why(device: str, best: DeviceInfo, found: Sequence[DeviceInfo], order: dict
         text = f"{best.backend} on the CPU ({best.name}): no GPU is usable"
     else:
         text = f"{best.backend} on {best.device} ({best.name}): a GPU that works comes first"
-    passed = [f"{info.backend} on {info.device} does not work: {info.reason}" for info in found
-              if not info.usable and _matches(info, device)
-              and (info.device != "cpu" or order[info.backend] < order[best.backend])]
+    passed = [
+        f"{info.backend} on {info.device} does not work: {info.reason}"
+        for info in found
+        if not info.usable
+        and _matches(info, device)
+        and (info.device != "cpu" or order[info.backend] < order[best.backend])
+    ]
     return "; ".join((text, *passed))
 
 

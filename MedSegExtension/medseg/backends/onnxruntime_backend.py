@@ -37,8 +37,10 @@ class OnnxRuntimeBackend:
     ) -> None:
         runtime = require("onnxruntime")
         if precision != "float32":
-            raise InputError(f"ONNX Runtime runs a file in the precision it was exported in, not in {precision}",
-                             mend="use precision='float32', or the openvino or torch backend")
+            raise InputError(
+                f"ONNX Runtime runs a file in the precision it was exported in, not in {precision}",
+                mend="use precision='float32', or the openvino or torch backend",
+            )
         self.device = device
         runtime.set_default_logger_severity(3)  # errors only: warnings about optimised-away nodes help nobody
         options = session_options(runtime, threads)
@@ -54,13 +56,17 @@ class OnnxRuntimeBackend:
         except Exception as error:
             if not type(error).__module__.startswith("onnxruntime"):
                 raise
-            raise InputError(f"ONNX Runtime {runtime.__version__} cannot open this model ({_first_line(error)})",
-                             file=None if isinstance(model, bytes) else model,
-                             mend="export it again, for example with opset 18") from error
+            raise InputError(
+                f"ONNX Runtime {runtime.__version__} cannot open this model ({_first_line(error)})",
+                file=None if isinstance(model, bytes) else model,
+                mend="export it again, for example with opset 18",
+            ) from error
         if device.startswith("cuda") and self._session.get_providers()[0] != "CUDAExecutionProvider":
             # ONNX Runtime falls back to the CPU in silence where its CUDA libraries are missing.
-            raise InputError(f"ONNX Runtime cannot use {device}, its CUDA libraries do not load",
-                             mend="install onnxruntime-gpu with the CUDA version it names, or use device='cpu'")
+            raise InputError(
+                f"ONNX Runtime cannot use {device}, its CUDA libraries do not load",
+                mend="install onnxruntime-gpu with the CUDA version it names, or use device='cpu'",
+            )
         self._input = input_name or self._session.get_inputs()[0].name
         self._output = output_name or self._session.get_outputs()[0].name
         self._half = self._session.get_inputs()[0].type == "tensor(float16)"
@@ -76,8 +82,10 @@ class OnnxRuntimeBackend:
         except Exception as error:
             if not type(error).__module__.startswith("onnxruntime"):
                 raise
-            raise InputError(f"the model cannot run on slices of shape {x.shape} ({_first_line(error)})",
-                             mend="check input.size and the channels in the card") from error
+            raise InputError(
+                f"the model cannot run on slices of shape {x.shape} ({_first_line(error)})",
+                mend="check input.size and the channels in the card",
+            ) from error
         return np.ascontiguousarray(y, dtype=np.float32)
 
     def close(self) -> None:

@@ -62,8 +62,11 @@ class OpenVinoBackend:
             with memory_errors(self.device):
                 return self._core.read_model(str(self._path))
         except RuntimeError as error:
-            raise InputError(f"OpenVINO {self._openvino.__version__} cannot open this model ({_last_line(error)})",
-                             file=self._path, mend="use backend='onnxruntime'") from error
+            raise InputError(
+                f"OpenVINO {self._openvino.__version__} cannot open this model ({_last_line(error)})",
+                file=self._path,
+                mend="use backend='onnxruntime'",
+            ) from error
 
     def _compile(self, shape: tuple[int, ...]) -> None:
         self._request = self._shape = None  # the old one goes before the new one comes: half the memory
@@ -73,8 +76,11 @@ class OpenVinoBackend:
             model.reshape({source.any_name: list(shape)})
             compiled = self._core.compile_model(model, "CPU", self._settings)
         except RuntimeError as error:
-            raise InputError(f"the model cannot run on slices of shape {shape} ({_last_line(error)})", file=self._path,
-                             mend="check input.size and the channels in the card") from error
+            raise InputError(
+                f"the model cannot run on slices of shape {shape} ({_last_line(error)})",
+                file=self._path,
+                mend="check input.size and the channels in the card",
+            ) from error
         self._output = compiled.output(self._output_name) if self._output_name else compiled.output(0)
         self._request = compiled.create_infer_request()
         self._shape = shape

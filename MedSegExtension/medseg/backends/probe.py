@@ -172,7 +172,12 @@ def _tensor(name: bytes) -> bytes:
 #: A whole ONNX model, y = x + x, so that the probe needs no file and no onnx package (IR version 8, opset 13).
 _DOUBLING = (
     _field(1, 8)
-    + _field(7, _field(1, _field(1, b"x") + _field(1, b"x") + _field(2, b"y") + _field(4, b"Add"))
-             + _field(2, b"probe") + _field(11, _tensor(b"x")) + _field(12, _tensor(b"y")))
+    + _field(
+        7,
+        _field(1, _field(1, b"x") + _field(1, b"x") + _field(2, b"y") + _field(4, b"Add"))
+        + _field(2, b"probe")
+        + _field(11, _tensor(b"x"))
+        + _field(12, _tensor(b"y")),
+    )
     + _field(8, _field(1, b"") + _field(2, 13))
 )

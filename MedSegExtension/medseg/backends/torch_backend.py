@@ -64,8 +64,10 @@ class TorchBackend:
             # PyTorch's own words are the last line that is no source position: which sizes do not fit.
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             line = next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "")
-            raise InputError(f"the model cannot run on slices of shape {tuple(x.shape)} ({line})",
-                             mend="check input.size and the channels in the card") from error
+            raise InputError(
+                f"the model cannot run on slices of shape {tuple(x.shape)} ({line})",
+                mend="check input.size and the channels in the card",
+            ) from error
 
     @property
     def module(self) -> Any:
@@ -85,8 +87,10 @@ def _single_tensor(torch: Any, y: Any) -> Any:
         y = y[0]
     if not isinstance(y, torch.Tensor):
         what = f"{len(y)} outputs" if isinstance(y, (list, tuple, dict)) else f"a {type(y).__name__}"
-        raise InputError(f"the model returns {what}, one tensor is needed",
-                         mend="export the model with the segmentation as its only output")
+        raise InputError(
+            f"the model returns {what}, one tensor is needed",
+            mend="export the model with the segmentation as its only output",
+        )
     return y
 
 
@@ -101,6 +105,9 @@ def open_torchscript(
             module = torch.jit.load(str(path), map_location=device)
     except RuntimeError as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"PyTorch {torch.__version__} cannot open this TorchScript file ({line})", file=path,
-                         mend="save it again with a PyTorch of this version or older") from error
+        raise InputError(
+            f"PyTorch {torch.__version__} cannot open this TorchScript file ({line})",
+            file=path,
+            mend="save it again with a PyTorch of this version or older",
+        ) from error
     return TorchBackend(module, device, threads=threads, precision=precision)

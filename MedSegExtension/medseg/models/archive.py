@@ -25,8 +25,9 @@ def check_archive(path: Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
-        raise InputError(f"the archive is damaged or cut short ({error})", file=path,
-                         mend="copy or download it again") from None
+        raise InputError(
+            f"the archive is damaged or cut short ({error})", file=path, mend="copy or download it again"
+        ) from None
     try:
         _check_entries(path, archive.infolist())
     except BaseException:
@@ -71,17 +72,22 @@ def read_entry(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> b
     """The content of an entry of at most ``limit`` bytes. Raises InputError where it is damaged or longer."""
     info = archive.getinfo(name)
     if info.file_size > limit:
-        raise UnsafeModelError(f"the entry {name!r} is {info.file_size} bytes long, {limit} are allowed", file=path,
-                               mend="do not open this file")
+        raise UnsafeModelError(
+            f"the entry {name!r} is {info.file_size} bytes long, {limit} are allowed",
+            file=path,
+            mend="do not open this file",
+        )
     try:
         with archive.open(info) as stream:
             content = stream.read(limit + 1)
     except Exception as error:  # zlib and zipfile raise many kinds for damaged data
-        raise InputError(f"the archive is damaged at {name!r} ({error})", file=path,
-                         mend="copy or download it again") from None
+        raise InputError(
+            f"the archive is damaged at {name!r} ({error})", file=path, mend="copy or download it again"
+        ) from None
     if len(content) > limit:
-        raise UnsafeModelError(f"the entry {name!r} unpacks to more than it says", file=path,
-                               mend="do not open this file")
+        raise UnsafeModelError(
+            f"the entry {name!r} unpacks to more than it says", file=path, mend="do not open this file"
+        )
     return content
 
 

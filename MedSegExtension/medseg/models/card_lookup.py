@@ -36,22 +36,33 @@ def check_card(card: ModelCard, report: ModelReport, *, certain: bool = True) ->
     """
     path = report.path
     if certain and report.in_channels is not None and card.in_channels != report.in_channels:
-        raise InputError(f"the card gives {card.in_channels} input channels, the model takes {report.in_channels}",
-                         file=path, mend="correct input.context, input.volumes or input.channels in the card")
+        raise InputError(
+            f"the card gives {card.in_channels} input channels, the model takes {report.in_channels}",
+            file=path,
+            mend="correct input.context, input.volumes or input.channels in the card",
+        )
     if certain and report.out_channels is not None and card.out_channels > report.out_channels:
-        raise InputError(f"the card's labels need {card.out_channels} output channels, the model gives "
-                         f"{report.out_channels}", file=path,
-                         mend="correct output.labels or output.background_channel in the card")
+        raise InputError(
+            f"the card's labels need {card.out_channels} output channels, the model gives {report.out_channels}",
+            file=path,
+            mend="correct output.labels or output.background_channel in the card",
+        )
     size = card.input.size
     if report.fixed_size is None:
         return
     fixed_height, fixed_width = report.fixed_size
     if size.height is not None and size.width is not None:
         if (size.height, size.width) != report.fixed_size:
-            raise InputError(f"the card's input size is {size.height} × {size.width}, the model takes only "
-                             f"{fixed_height} × {fixed_width}", file=path, mend="correct input.size in the card")
+            raise InputError(
+                f"the card's input size is {size.height} × {size.width}, the model takes only "
+                f"{fixed_height} × {fixed_width}",
+                file=path,
+                mend="correct input.size in the card",
+            )
     elif fixed_height % size.multiple_of or fixed_width % size.multiple_of:
-        raise InputError(f"the card pads slices to a multiple of {size.multiple_of}, the model takes only "
-                         f"{fixed_height} × {fixed_width}", file=path,
-                         mend=f"set input.size to mode resize or pad_or_crop, height {fixed_height}, "
-                              f"width {fixed_width}")
+        raise InputError(
+            f"the card pads slices to a multiple of {size.multiple_of}, the model takes only "
+            f"{fixed_height} × {fixed_width}",
+            file=path,
+            mend=f"set input.size to mode resize or pad_or_crop, height {fixed_height}, width {fixed_width}",
+        )

@@ -29,7 +29,10 @@ from .opening import open_model
 
 #: Suffixes of the formats that can be written.
 SUFFIXES: dict[str, Format] = {
-    ".onnx": "onnx", ".safetensors": "safetensors", ".pt": "torchscript", ".ts": "torchscript",
+    ".onnx": "onnx",
+    ".safetensors": "safetensors",
+    ".pt": "torchscript",
+    ".ts": "torchscript",
 }
 #: Largest difference of probabilities that is still rounding.
 PARITY = 1e-4
@@ -61,8 +64,11 @@ def target_format(out: Path) -> Format:
     """The format to write, by the suffix of ``out``. Raises InputError for one that cannot be written yet."""
     kind = SUFFIXES.get(out.suffix.lower())
     if kind is None:
-        raise InputError(f"models cannot be written as {out.suffix or 'a folder'} yet", file=out,
-                         mend=f"give a file name that ends in one of {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"models cannot be written as {out.suffix or 'a folder'} yet",
+            file=out,
+            mend=f"give a file name that ends in one of {', '.join(SUFFIXES)}",
+        )
     return kind
 
 
@@ -86,8 +92,11 @@ def convert_model(
     kind = target_format(out)
     report = static_report(path)
     if kind != report.format and report.format == "onnx":
-        raise InputError(f"ONNX cannot be converted to {kind} yet", file=path,
-                         mend="convert the model it was exported from; ONNX itself runs everywhere here")
+        raise InputError(
+            f"ONNX cannot be converted to {kind} yet",
+            file=path,
+            mend="convert the model it was exported from; ONNX itself runs everywhere here",
+        )
     with tempfile.TemporaryDirectory(prefix=".medseg-", dir=_folder(out)) as folder:
         backend = "onnxruntime" if report.format == "onnx" else "torch"
         with open_model(path, card=card, backend=backend, device="cpu") as original:
@@ -95,8 +104,11 @@ def convert_model(
             # Without a card a TorchScript file's first kernel tells; the run below would show it to be wrong.
             channels = original.in_channels or report.in_channels
             if channels is None:
-                raise InputError("the number of input channels is not known without a card", file=path,
-                                 mend="give a card with --card")
+                raise InputError(
+                    "the number of input channels is not known without a card",
+                    file=path,
+                    mend="give a card with --card",
+                )
             checksum = original.card.weights_sha256 if original.card else None
             if report.format == "keras" and original.card is not None:
                 original.card = with_graph(original.card, path, kind == "safetensors")
@@ -110,14 +122,18 @@ def convert_model(
             raw, probabilities = _compare(original, bare, new, slices, out)
             written = bare
             if new is not None:
-                record = {"from": report.format, "largest_probability_difference": probabilities,
-                          "slices": list(slices.shape)}
+                record = {
+                    "from": report.format,
+                    "largest_probability_difference": probabilities,
+                    "slices": list(slices.shape),
+                }
                 new = replace(new, training={**new.training, "conversion": record})
                 written = embed_card(bare, new, Path(folder) / f"carded{out.suffix}")
         with atomic_path(out) as temporary:
             shutil.copyfile(written, temporary)
-    return Conversion(path, report.format, out, kind, out.stat().st_size, new is not None, checksum, raw, probabilities,
-                      slices.shape)
+    return Conversion(
+        path, report.format, out, kind, out.stat().st_size, new is not None, checksum, raw, probabilities, slices.shape
+    )
 
 
 def _folder(out: Path) -> Path:
@@ -133,8 +149,11 @@ def _write(module: Any, model: Model, kind: Format, path: Path, channels: int) -
     state = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
     if kind == "safetensors":
         if model.card is None or model.card.architecture is None:
-            raise InputError("weights alone need a card that names their architecture", file=model.path,
-                             mend="give the card with --card, or convert to ONNX")
+            raise InputError(
+                "weights alone need a card that names their architecture",
+                file=model.path,
+                mend="give the card with --card, or convert to ONNX",
+            )
         whole = {name: tensor.clone().contiguous() for name, tensor in state.items()}
         require("safetensors.torch", "torch").save_file(whole, str(path))
     else:
@@ -158,20 +177,40 @@ def _network_to_onnx(torch: Any, module: Any, example: Any, step: int, path: Pat
         steps = torch.export.Dim(f"{name}_steps", min=1, max=8192 // step)
         dynamic[axis] = step * steps if step > 1 else steps
     # Weights inside the file: the exporter's own choice is a second file beside it.
-    torch.onnx.export(module, (example,), str(path), dynamo=True, external_data=False, opset_version=OPSET,
-                      verbose=False, input_names=["slices"], output_names=["logits"], dynamic_shapes=(dynamic,))
+    torch.onnx.export(
+        module,
+        (example,),
+        str(path),
+        dynamo=True,
+        external_data=False,
+        opset_version=OPSET,
+        verbose=False,
+        input_names=["slices"],
+        output_names=["logits"],
+        dynamic_shapes=(dynamic,),
+    )
 
 
 def _script_to_onnx(torch: Any, module: Any, example: Any, path: Path) -> None:
     """Scripted and traced modules go through PyTorch's older exporter, the only one that takes them."""
     free = {0: "batch", 2: "height", 3: "width"}
     try:
-        torch.onnx.export(module, (example,), str(path), dynamo=False, opset_version=OPSET, input_names=["slices"],
-                          output_names=["logits"], dynamic_axes={"slices": free, "logits": free})
+        torch.onnx.export(
+            module,
+            (example,),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["slices"],
+            output_names=["logits"],
+            dynamic_axes={"slices": free, "logits": free},
+        )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         line = next((text.strip() for text in str(error).splitlines() if text.strip()), type(error).__name__)
-        raise InputError(f"PyTorch cannot export this TorchScript module to ONNX ({line})",
-                         mend="export it from the code that made it") from error
+        raise InputError(
+            f"PyTorch cannot export this TorchScript module to ONNX ({line})",
+            mend="export it from the code that made it",
+        ) from error
 
 
 def _slices(model: Model, channels: int, multiple_of: int | None) -> np.ndarray:
@@ -206,6 +245,9 @@ def _compare(
         probabilities = largest = float(np.abs(activate(theirs, activation) - activate(ours, activation)).max())
         limit = PARITY
     if not largest <= limit:
-        raise MedSegError(f"the written model differs from the original by {largest:.1e}, {limit:.1e} is allowed",
-                          file=out, mend="report it; nothing was written")
+        raise MedSegError(
+            f"the written model differs from the original by {largest:.1e}, {limit:.1e} is allowed",
+            file=out,
+            mend="report it; nothing was written",
+        )
     return raw, probabilities

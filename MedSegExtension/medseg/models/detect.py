@@ -20,8 +20,10 @@ Format = Literal[
 ]
 
 _SUPPORTED = "TorchScript, ONNX, PyTorch weights or exported program, Keras, bioimage.io, MONAI, nnU-Net"
-_RESAVE = ("in the code that made it, load the weights and export with torch.onnx.export(..., external_data=False), "
-           "or write the state dict with safetensors.torch.save_file and a card that names the architecture")
+_RESAVE = (
+    "in the code that made it, load the weights and export with torch.onnx.export(..., external_data=False), "
+    "or write the state dict with safetensors.torch.save_file and a card that names the architecture"
+)
 
 
 def detect_format(path: str | Path) -> Format:
@@ -64,8 +66,9 @@ def _size(path: Path) -> int:
     except FileNotFoundError:
         raise InputError("there is no such file", file=path, mend="check the path") from None
     except OSError as error:
-        raise InputError(f"the file cannot be read ({error.strerror})", file=path,
-                         mend="check the path and the permissions") from None
+        raise InputError(
+            f"the file cannot be read ({error.strerror})", file=path, mend="check the path and the permissions"
+        ) from None
     if not path.is_file():
         raise InputError("is not an ordinary file", file=path, mend="give a model file")
     if size == 0:
@@ -78,11 +81,13 @@ def _detect_folder(path: Path) -> Format:
     try:
         found = package_format(Package(path))
     except OSError as error:
-        raise InputError(f"the folder cannot be read ({error.strerror})", file=path,
-                         mend="check the path and the permissions") from None
+        raise InputError(
+            f"the folder cannot be read ({error.strerror})", file=path, mend="check the path and the permissions"
+        ) from None
     if found is None:
-        raise InputError("is a folder, and no model package of a known kind", file=path,
-                         mend="give the model file inside it")
+        raise InputError(
+            "is a folder, and no model package of a known kind", file=path, mend="give the model file inside it"
+        )
     return found
 
 
@@ -102,14 +107,18 @@ def _detect_zip(path: Path) -> Format:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
-        raise InputError(f"the archive is damaged or cut short ({error})", file=path,
-                         mend="copy or download it again") from None
+        raise InputError(
+            f"the archive is damaged or cut short ({error})", file=path, mend="copy or download it again"
+        ) from None
     leaves = {name.partition("/")[2] for name in names}
     if "constants.pkl" in leaves and any(leaf.startswith("code/") for leaf in leaves):
         return "torchscript"
     if "model.json" in leaves and any(leaf.startswith("code/") for leaf in leaves):
-        raise InputError("this TorchScript file was written by PyTorch 1.3 or older", file=path,
-                         mend="load and save it once with a newer PyTorch")
+        raise InputError(
+            "this TorchScript file was written by PyTorch 1.3 or older",
+            file=path,
+            mend="load and save it once with a newer PyTorch",
+        )
     if is_pt2(names):
         return "pt2"
     if "data.pkl" in leaves:

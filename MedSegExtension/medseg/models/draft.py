@@ -19,8 +19,10 @@ def fill_draft(report: ModelReport) -> None:
     if report.fixed_size:
         height, width = report.fixed_size
         size = {"mode": "resize", "height": height, "width": width}
-        inferred["input.size"] = (f"certain: the graph takes {height} × {width} only; whether slices are resized, or "
-                                  "padded and cropped to it, is not known")
+        inferred["input.size"] = (
+            f"certain: the graph takes {height} × {width} only; whether slices are resized, or "
+            "padded and cropped to it, is not known"
+        )
     elif report.multiple_of:
         size["multiple_of"] = report.multiple_of
         inferred["input.size"] = f"likely: any size that is a multiple of {report.multiple_of}, by the strides"
@@ -37,12 +39,17 @@ def fill_draft(report: ModelReport) -> None:
     if report.out_channels is not None:
         background = report.out_channels > 1 and report.ends_in != "sigmoid"
         first = 1 if background else 0
-        output["labels"] = [{"value": number + 1, "name": f"label {number + 1}", "channel": channel}
-                            for number, channel in enumerate(range(first, report.out_channels))][:1000]
+        output["labels"] = [
+            {"value": number + 1, "name": f"label {number + 1}", "channel": channel}
+            for number, channel in enumerate(range(first, report.out_channels))
+        ][:1000]
         sure = "likely" if report.out_channels > 1 or report.format == "torchscript" else "certain"
         count = len(output["labels"])
-        inferred["output.labels"] = (f"{sure}: {count} label{'s' if count > 1 else ''}"
-                                     + (" after background" if background else "") + "; names are not known")
+        inferred["output.labels"] = (
+            f"{sure}: {count} label{'s' if count > 1 else ''}"
+            + (" after background" if background else "")
+            + "; names are not known"
+        )
     if report.ends_in in ("sigmoid", "softmax"):
         output["activation"] = "none"
         inferred["output.activation"] = f"certain: the graph ends in a {report.ends_in}"

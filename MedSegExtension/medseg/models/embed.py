@@ -37,8 +37,9 @@ def embed_card(path: str | Path, card: ModelCard | Mapping[str, Any], out: str |
     writers = {"onnx": _onnx, "safetensors": _safetensors, "torchscript": _torchscript, "pt2": _torchscript}
     kind = detect_format(path)
     if kind not in writers:
-        raise InputError(f"a card cannot be written into {kind}", file=path,
-                         mend=f"put it beside as {path.name}.card.json")
+        raise InputError(
+            f"a card cannot be written into {kind}", file=path, mend=f"put it beside as {path.name}.card.json"
+        )
     write = writers[kind]
     with atomic_path(target) as temporary:
         write(path, Path(temporary), text)
@@ -79,8 +80,10 @@ def _key(value: Any) -> str:
 def _safetensors(path: Path, target: Path, text: str) -> None:
     header = read_header(path)
     data: dict[str, Any] = {"__metadata__": {**header.metadata, CARD_KEY: text}}
-    data |= {name: {"dtype": t.dtype, "shape": list(t.shape), "data_offsets": [t.begin, t.end]}
-             for name, t in header.tensors.items()}
+    data |= {
+        name: {"dtype": t.dtype, "shape": list(t.shape), "data_offsets": [t.begin, t.end]}
+        for name, t in header.tensors.items()
+    }
     encoded = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
     encoded += b" " * (-len(encoded) % 8)  # tensors begin at a multiple of 8 bytes
     with path.open("rb") as source, target.open("wb") as stream:

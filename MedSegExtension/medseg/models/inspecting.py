@@ -23,9 +23,15 @@ from .torchscript_file import inspect_torchscript
 
 #: One file a format; a new format is a new file and a line here.
 INSPECTORS: dict[Format, Callable[[Path], ModelReport]] = {
-    "onnx": inspect_onnx, "torchscript": inspect_torchscript, "safetensors": inspect_safetensors,
-    "pt2": inspect_pt2, "bioimageio": inspect_bioimageio, "monai_bundle": inspect_monai_bundle,
-    "nnunet": inspect_nnunet, "state_dict": inspect_state_dict, "keras": inspect_keras,
+    "onnx": inspect_onnx,
+    "torchscript": inspect_torchscript,
+    "safetensors": inspect_safetensors,
+    "pt2": inspect_pt2,
+    "bioimageio": inspect_bioimageio,
+    "monai_bundle": inspect_monai_bundle,
+    "nnunet": inspect_nnunet,
+    "state_dict": inspect_state_dict,
+    "keras": inspect_keras,
 }
 
 
@@ -35,8 +41,9 @@ def static_report(path: str | Path) -> ModelReport:
     try:
         report = INSPECTORS[detect_format(path)](path)
     except OSError as error:
-        raise InputError(f"the file cannot be read ({error.strerror or error})", file=path,
-                         mend="check the path and the permissions") from None
+        raise InputError(
+            f"the file cannot be read ({error.strerror or error})", file=path, mend="check the path and the permissions"
+        ) from None
     fill_draft(report)
     add_architecture(report)
     return report

@@ -87,26 +87,39 @@ class Model:
 
     def _check(self, batch: np.ndarray) -> None:
         if batch.ndim != 4 or batch.shape[0] < 1:
-            raise InputError(f"a batch has the shape (slices, channels, height, width), this one is {batch.shape}",
-                             file=self.path, mend="add the missing axes")
+            raise InputError(
+                f"a batch has the shape (slices, channels, height, width), this one is {batch.shape}",
+                file=self.path,
+                mend="add the missing axes",
+            )
         if self.in_channels is not None and batch.shape[1] != self.in_channels:
-            raise InputError(f"the model takes {self.in_channels} input channels, the batch has {batch.shape[1]}",
-                             file=self.path, mend="correct input.channels or input.context in the card")
+            raise InputError(
+                f"the model takes {self.in_channels} input channels, the batch has {batch.shape[1]}",
+                file=self.path,
+                mend="correct input.channels or input.context in the card",
+            )
         if self.fixed_size is not None and batch.shape[2:] != self.fixed_size:
             height, width = self.fixed_size
-            raise InputError(f"the model takes slices of {height} × {width} only, the batch has {batch.shape[2]} × "
-                             f"{batch.shape[3]}", file=self.path,
-                             mend="set input.size in the card to mode resize or pad_or_crop with that height and width")
+            raise InputError(
+                f"the model takes slices of {height} × {width} only, the batch has {batch.shape[2]} × {batch.shape[3]}",
+                file=self.path,
+                mend="set input.size in the card to mode resize or pad_or_crop with that height and width",
+            )
 
     def _checked_output(self, batch: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         if outputs.ndim != 4 or outputs.shape[0] != batch.shape[0] or outputs.shape[2:] != batch.shape[2:]:
-            raise InputError(f"the model answers {outputs.shape} to a batch of {batch.shape}; a segmentation of the "
-                             "same size is needed", file=self.path,
-                             mend="give a segmentation network, and correct input.size in the card")
+            raise InputError(
+                f"the model answers {outputs.shape} to a batch of {batch.shape}; a segmentation of the "
+                "same size is needed",
+                file=self.path,
+                mend="give a segmentation network, and correct input.size in the card",
+            )
         if self.card is not None and outputs.shape[1] < self.card.out_channels:
-            raise InputError(f"the card's labels need {self.card.out_channels} output channels, the model gives "
-                             f"{outputs.shape[1]}", file=self.path,
-                             mend="correct output.labels or output.background_channel in the card")
+            raise InputError(
+                f"the card's labels need {self.card.out_channels} output channels, the model gives {outputs.shape[1]}",
+                file=self.path,
+                mend="correct output.labels or output.background_channel in the card",
+            )
         self.out_channels = outputs.shape[1]
         return outputs
 

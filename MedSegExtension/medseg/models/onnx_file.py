@@ -30,8 +30,9 @@ def inspect_onnx(path: Path) -> ModelReport:
             graph = read_graph(message)
             _check_tensors(graph)
         except (WireError, RecursionError) as error:
-            raise InputError(f"the ONNX file is damaged ({error})", file=path,
-                             mend="copy, download or export it again") from None
+            raise InputError(
+                f"the ONNX file is damaged ({error})", file=path, mend="copy, download or export it again"
+            ) from None
         report = _report(path, graph)
         graph.initializers.clear()
         graph.tensors.clear()
@@ -44,8 +45,11 @@ def mapped(path: Path) -> Iterator[memoryview]:
     """The file as a read-only view that takes no memory; every view made from it must be gone at the end."""
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise InputError("the ONNX file is larger than 2 GiB, which ONNX does not allow", file=path,
-                         mend="export it again with external data")
+        raise InputError(
+            "the ONNX file is larger than 2 GiB, which ONNX does not allow",
+            file=path,
+            mend="export it again with external data",
+        )
     with path.open("rb") as stream:
         view = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     # Closed when the last view is collected; closing it here would fail while an exception still holds one.
@@ -64,8 +68,10 @@ def _check_tensors(graph: Graph) -> None:
             continue
         if tensor.raw is not None:
             if len(tensor.raw) != tensor.elements * width:
-                raise WireError(f"tensor {tensor.name!r} of shape {list(tensor.dims)} has {len(tensor.raw)} bytes, "
-                                f"{tensor.elements * width} are needed")
+                raise WireError(
+                    f"tensor {tensor.name!r} of shape {list(tensor.dims)} has {len(tensor.raw)} bytes, "
+                    f"{tensor.elements * width} are needed"
+                )
         elif tensor.elements > max(tensor.typed_bytes, 0):  # at least one byte an element in every encoding
             raise WireError(f"tensor {tensor.name!r} of shape {list(tensor.dims)} has no values")
 
@@ -77,9 +83,11 @@ def _report(path: Path, graph: Graph) -> ModelReport:
     report.version = f"opset {opset}, IR version {graph.ir_version}" + (f", written by {producer}" if producer else "")
     report.details = {
         "opsets": {domain or "ai.onnx": version for domain, version in graph.opsets.items()},
-        "ir_version": graph.ir_version, "producer": producer,
-        "operators": {op if not domain else f"{domain}::{op}": count
-                      for (domain, op), count in sorted(graph.operators.items())},
+        "ir_version": graph.ir_version,
+        "producer": producer,
+        "operators": {
+            op if not domain else f"{domain}::{op}": count for (domain, op), count in sorted(graph.operators.items())
+        },
         "metadata": sorted(graph.metadata),
     }
     report.card_text = graph.metadata.get(CARD_KEY)
@@ -88,8 +96,11 @@ def _report(path: Path, graph: Graph) -> ModelReport:
     report.inputs = tuple(info for info in graph.inputs if info.name not in graph.initializers)
     report.outputs = tuple(graph.outputs)
     # Weights are what a network has learnt: floating point (or quantised) and more than a scalar constant.
-    report.parameters = sum(t.elements for t in graph.initializers.values() if t.dims
-                            and DATA_TYPES[t.data_type][0] not in ("int64", "int32", "bool", "string"))
+    report.parameters = sum(
+        t.elements
+        for t in graph.initializers.values()
+        if t.dims and DATA_TYPES[t.data_type][0] not in ("int64", "int32", "bool", "string")
+    )
     _fill_shapes(report, graph)
     if graph.has_training:
         report.warnings.append("the file carries training information, which is not used")
@@ -140,25 +151,38 @@ def _fill_shapes(report: ModelReport, graph: Graph) -> None:
     images = [info for info in report.inputs if info.dtype in _FLOATS and (info.shape is None or len(info.shape) == 4)]
     if len(images) != 1 or len(report.inputs) != 1:
         names = ", ".join(f"{info.name} {info.dtype} {_shape(info)}" for info in report.inputs) or "none"
-        raise InputError(f"the model needs one input of shape (batch, channels, height, width) in float32 or float16; "
-                         f"it has: {names}", file=report.path, mend="export it with one image input")
+        raise InputError(
+            f"the model needs one input of shape (batch, channels, height, width) in float32 or float16; "
+            f"it has: {names}",
+            file=report.path,
+            mend="export it with one image input",
+        )
     shape = images[0].shape or (None,) * 4
     batch, channels, height, width = (dim if isinstance(dim, int) else None for dim in shape)
     report.fixed_batch, report.in_channels = batch, channels
     if height is not None and width is not None:
         report.fixed_size = (height, width)
     elif height is not None or width is not None:
-        raise InputError(f"the model fixes only one side of its slices ({_shape(images[0])})", file=report.path,
-                         mend="export it with both sides fixed or both free")
+        raise InputError(
+            f"the model fixes only one side of its slices ({_shape(images[0])})",
+            file=report.path,
+            mend="export it with both sides fixed or both free",
+        )
     if len(report.outputs) != 1:
         names = ", ".join(info.name for info in report.outputs) or "none"
-        raise InputError(f"the model has {len(report.outputs)} outputs ({names}), one is needed", file=report.path,
-                         mend="export it with the segmentation as its only output")
+        raise InputError(
+            f"the model has {len(report.outputs)} outputs ({names}), one is needed",
+            file=report.path,
+            mend="export it with the segmentation as its only output",
+        )
     out = report.outputs[0]
     if out.shape is not None:
         if len(out.shape) != 4:
-            raise InputError(f"the output {out.name} has the shape {_shape(out)}, not (batch, classes, height, width)",
-                             file=report.path, mend="this is no segmentation network, or export its logits instead")
+            raise InputError(
+                f"the output {out.name} has the shape {_shape(out)}, not (batch, classes, height, width)",
+                file=report.path,
+                mend="this is no segmentation network, or export its logits instead",
+            )
         if isinstance(out.shape[1], int):
             report.out_channels = out.shape[1]
     report.out_channels = report.out_channels or output_channels(graph)

@@ -6,12 +6,30 @@ from .onnx_graph import Graph, Node, Tensor
 
 _ACTIVATIONS = {"Sigmoid": "sigmoid", "Softmax": "softmax", "HardSigmoid": "sigmoid", "ArgMax": "argmax"}
 #: Operators that leave the number of channels as it is and follow the first input.
-_TRANSPARENT = ("Identity", "Cast", "Relu", "LeakyRelu", "Sigmoid", "Softmax", "Clip", "Resize", "Upsample", "Dropout",
-                "BatchNormalization", "InstanceNormalization", "Add", "Mul", "Pad", "MaxPool", "AveragePool", "PRelu")
+_TRANSPARENT = (
+    "Identity",
+    "Cast",
+    "Relu",
+    "LeakyRelu",
+    "Sigmoid",
+    "Softmax",
+    "Clip",
+    "Resize",
+    "Upsample",
+    "Dropout",
+    "BatchNormalization",
+    "InstanceNormalization",
+    "Add",
+    "Mul",
+    "Pad",
+    "MaxPool",
+    "AveragePool",
+    "PRelu",
+)
 
 
 def ends_in(graph: Graph) -> str | None:
-    """"sigmoid", "softmax" or "argmax" where the output comes straight from one; None otherwise."""
+    """ "sigmoid", "softmax" or "argmax" where the output comes straight from one; None otherwise."""
     makers = _makers(graph)
     node = makers.get(graph.outputs[0].name)
     for _ in range(8):

@@ -33,8 +33,12 @@ def backends_for(format: str) -> tuple[str, ...]:
 
 #: Formats whose files know how to open themselves.
 _OPENERS: dict[str, Callable[[ModelReport, Choice, int | None, str], Backend]] = {
-    "pt2": open_pt2, "bioimageio": open_bioimageio, "monai_bundle": open_monai_bundle, "nnunet": open_nnunet,
-    "state_dict": open_state_dict, "keras": open_keras_model,
+    "pt2": open_pt2,
+    "bioimageio": open_bioimageio,
+    "monai_bundle": open_monai_bundle,
+    "nnunet": open_nnunet,
+    "state_dict": open_state_dict,
+    "keras": open_keras_model,
 }
 
 
@@ -73,19 +77,28 @@ def open_model(
     """
     path = Path(path)
     if isolate:
-        raise InputError("open_model(isolate=True) is not possible: a model opened here runs in this process",
-                         file=path, mend="use the worker (medseg.client), which opens it in a process with limits")
+        raise InputError(
+            "open_model(isolate=True) is not possible: a model opened here runs in this process",
+            file=path,
+            mend="use the worker (medseg.client), which opens it in a process with limits",
+        )
     if precision not in PRECISIONS:
         raise InputError(f"there is no precision {precision!r}", mend=f"use one of {', '.join(PRECISIONS)}")
     report = static_report(path)
     if report.unsafe:
         more = f" (and {len(report.unsafe) - 1} more reasons)" if len(report.unsafe) > 1 else ""
-        raise UnsafeModelError(f"the model is refused: {report.unsafe[0]}{more}", file=path,
-                               mend="export it from its framework without this")
+        raise UnsafeModelError(
+            f"the model is refused: {report.unsafe[0]}{more}",
+            file=path,
+            mend="export it from its framework without this",
+        )
     found, source = find_card(report, card)
     if found is None and report.format == "safetensors":
-        raise InputError("a safetensors file needs a card that names the architecture its weights belong to", file=path,
-                         mend=f"put it beside the file as {path.name}.card.json")
+        raise InputError(
+            "a safetensors file needs a card that names the architecture its weights belong to",
+            file=path,
+            mend=f"put it beside the file as {path.name}.card.json",
+        )
     if found is not None:
         use_card(report, found)
         found = with_architecture(report, found)
@@ -96,10 +109,18 @@ def open_model(
         # What such a file tells about its channels is a guess, which must not refuse a batch.
         in_channels, out_channels = None if found is None else found.in_channels, None
     return Model(
-        path, report.format, card=found, draft=report.draft, missing=report.missing, choice=choice,
+        path,
+        report.format,
+        card=found,
+        draft=report.draft,
+        missing=report.missing,
+        choice=choice,
         reopen=lambda c: _backend(report, c, threads, precision),
-        in_channels=in_channels, out_channels=out_channels,
-        fixed_size=report.fixed_size, fixed_batch=report.fixed_batch, warnings=report.warnings,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        fixed_size=report.fixed_size,
+        fixed_batch=report.fixed_batch,
+        warnings=report.warnings,
     )
 
 
@@ -109,8 +130,11 @@ def _candidates(report: ModelReport, backend: str | None) -> tuple[str, ...]:
     if backend is None:
         return known
     if backend not in known:
-        raise InputError(f"backend {backend!r} cannot run {report.format} files", file=report.path,
-                         mend=f"use {' or '.join(known)}, or convert the model")
+        raise InputError(
+            f"backend {backend!r} cannot run {report.format} files",
+            file=report.path,
+            mend=f"use {' or '.join(known)}, or convert the model",
+        )
     return (backend,)
 
 

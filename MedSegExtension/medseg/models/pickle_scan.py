@@ -22,17 +22,27 @@ _OPCODES = frozenset(_PLAIN.split())
 MAX_OPCODES = 5_000_000
 
 #: Names that PyTorch's own readers of TorchScript archives know: constructors of plain data, nothing that acts.
-_STORAGE = re.compile(r"(Untyped|Double|Float|Half|BFloat16|Long|Int|Short|Char|Byte|Bool|ComplexFloat|ComplexDouble|"
-                      r"QInt8|QUInt8|QInt32|QUInt4x2|QUInt2x4)Storage")
-_CONSTRUCTORS = frozenset({
-    ("collections", "OrderedDict"),
-    ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_qtensor"),
-    ("torch._utils", "_rebuild_parameter"),
-    ("torch.jit._pickle", "build_intlist"), ("torch.jit._pickle", "build_doublelist"),
-    ("torch.jit._pickle", "build_boollist"), ("torch.jit._pickle", "build_tensorlist"),
-    ("torch.jit._pickle", "build_tensor_from_id"), ("torch.jit._pickle", "restore_type_tag"),
-    ("torch", "device"), ("torch", "per_tensor_affine"), ("torch", "per_channel_affine"),
-})
+_STORAGE = re.compile(
+    r"(Untyped|Double|Float|Half|BFloat16|Long|Int|Short|Char|Byte|Bool|ComplexFloat|ComplexDouble|"
+    r"QInt8|QUInt8|QInt32|QUInt4x2|QUInt2x4)Storage"
+)
+_CONSTRUCTORS = frozenset(
+    {
+        ("collections", "OrderedDict"),
+        ("torch._utils", "_rebuild_tensor_v2"),
+        ("torch._utils", "_rebuild_qtensor"),
+        ("torch._utils", "_rebuild_parameter"),
+        ("torch.jit._pickle", "build_intlist"),
+        ("torch.jit._pickle", "build_doublelist"),
+        ("torch.jit._pickle", "build_boollist"),
+        ("torch.jit._pickle", "build_tensorlist"),
+        ("torch.jit._pickle", "build_tensor_from_id"),
+        ("torch.jit._pickle", "restore_type_tag"),
+        ("torch", "device"),
+        ("torch", "per_tensor_affine"),
+        ("torch", "per_channel_affine"),
+    }
+)
 
 
 class PickleRefused(ValueError):

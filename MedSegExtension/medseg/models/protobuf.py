@@ -99,8 +99,20 @@ def encode_bytes(number: int, content: bytes) -> bytes:
 
 
 #: Fields of ModelProto with their wire type (onnx/onnx.proto).
-_MODEL_FIELDS = {1: VARINT, 2: BYTES, 3: BYTES, 4: BYTES, 5: VARINT, 6: BYTES, 7: BYTES, 8: BYTES, 14: BYTES, 20: BYTES,
-                 25: BYTES, 26: BYTES}
+_MODEL_FIELDS = {
+    1: VARINT,
+    2: BYTES,
+    3: BYTES,
+    4: BYTES,
+    5: VARINT,
+    6: BYTES,
+    7: BYTES,
+    8: BYTES,
+    14: BYTES,
+    20: BYTES,
+    25: BYTES,
+    26: BYTES,
+}
 
 
 def looks_like_onnx(path: Path, size: int) -> bool:

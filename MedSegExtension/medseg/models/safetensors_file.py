@@ -16,8 +16,23 @@ MAX_HEADER = 16 * 1024 * 1024
 MAX_TENSORS = 100_000
 
 #: Bytes of an element of each type of the format that torch can load.
-ITEM_BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
-              "I32": 4, "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8}
+ITEM_BYTES = {
+    "BOOL": 1,
+    "U8": 1,
+    "I8": 1,
+    "F8_E5M2": 1,
+    "F8_E4M3": 1,
+    "I16": 2,
+    "U16": 2,
+    "F16": 2,
+    "BF16": 2,
+    "I32": 4,
+    "U32": 4,
+    "F32": 4,
+    "F64": 8,
+    "I64": 8,
+    "U64": 8,
+}
 
 
 @dataclass(frozen=True)
@@ -103,10 +118,16 @@ def inspect_safetensors(path: Path) -> ModelReport:
     report.card_text = header.metadata.get(CARD_KEY)
     counted = [t for n, t in header.tensors.items() if not _is_statistic(n)]
     report.parameters = sum(prod(t.shape) for t in counted)
-    report.details = {"tensors": len(header.tensors), "metadata": sorted(header.metadata),
-                      "dtypes": sorted({t.dtype for t in header.tensors.values()}),
-                      "running_statistics": sum(prod(t.shape) for n, t in header.tensors.items()
-                                                if _is_statistic(n) and not n.endswith("num_batches_tracked"))}
+    report.details = {
+        "tensors": len(header.tensors),
+        "metadata": sorted(header.metadata),
+        "dtypes": sorted({t.dtype for t in header.tensors.values()}),
+        "running_statistics": sum(
+            prod(t.shape)
+            for n, t in header.tensors.items()
+            if _is_statistic(n) and not n.endswith("num_batches_tracked")
+        ),
+    }
     return report
 
 

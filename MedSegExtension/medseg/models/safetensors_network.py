@@ -17,8 +17,11 @@ from .safetensors_file import read_header
 def fill_from_architecture(report: ModelReport, card: ModelCard) -> None:
     """Channels of the network as the card's architecture gives them. Raises InputError where there is none."""
     if card.architecture is None:
-        raise InputError("the card of a safetensors file must name the architecture its weights belong to",
-                         file=report.path, mend="add architecture.name and architecture.arguments to the card")
+        raise InputError(
+            "the card of a safetensors file must name the architecture its weights belong to",
+            file=report.path,
+            mend="add architecture.name and architecture.arguments to the card",
+        )
     arguments = card.architecture.arguments
     report.framework = f"weights of {card.architecture.name}"
     report.in_channels = _channels(arguments.get("in_channels", 1))
@@ -81,9 +84,16 @@ def _compare(
     assert card.architecture is not None
     lines = [f"{name} is missing" for name in wanted if name not in given]
     lines += [f"{name} is not part of it" for name in given if name not in wanted]
-    lines += [f"{name} is {list(given[name])} in the file and {list(shape)} in the network"
-              for name, shape in wanted.items() if name in given and given[name] != shape]
+    lines += [
+        f"{name} is {list(given[name])} in the file and {list(shape)} in the network"
+        for name, shape in wanted.items()
+        if name in given and given[name] != shape
+    ]
     if lines:
         more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
-        raise InputError(f"the weights do not fit the architecture {card.architecture.name} of the card: "
-                         f"{', '.join(lines[:3])}{more}", file=path, mend="correct architecture.arguments in the card")
+        raise InputError(
+            f"the weights do not fit the architecture {card.architecture.name} of the card: "
+            f"{', '.join(lines[:3])}{more}",
+            file=path,
+            mend="correct architecture.arguments in the card",
+        )

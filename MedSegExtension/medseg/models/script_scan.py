@@ -11,8 +11,22 @@ import ast
 import warnings
 
 #: Operators that write or map files, or talk to other processes (from the operator table of PyTorch 2.13).
-REFUSED = frozenset({"save", "from_file", "load", "rpc_async", "rpc_remote", "rpc_sync", "confirmed_by_owner",
-                     "is_owner", "owner", "owner_name", "to_here", "local_value"})
+REFUSED = frozenset(
+    {
+        "save",
+        "from_file",
+        "load",
+        "rpc_async",
+        "rpc_remote",
+        "rpc_sync",
+        "confirmed_by_owner",
+        "is_owner",
+        "owner",
+        "owner_name",
+        "to_here",
+        "local_value",
+    }
+)
 #: Namespaces of `ops.` that PyTorch itself brings and that only compute.
 NAMESPACES = frozenset({"prim", "aten", "quantized", "_quantized", "mkldnn_prepacked"})
 MAX_CODE = 64 * 1024 * 1024

@@ -40,8 +40,11 @@ def root_of(path: Path, archive: zipfile.ZipFile) -> str:
     """The one folder, with its slash, that holds everything in a PyTorch archive. Raises UnsafeModelError."""
     roots = {name.partition("/")[0] for name in archive.namelist()}
     if len(roots) != 1:
-        raise UnsafeModelError("the archive is refused: its entries lie in more than one folder", file=path,
-                               mend="get the file from its author again")
+        raise UnsafeModelError(
+            "the archive is refused: its entries lie in more than one folder",
+            file=path,
+            mend="get the file from its author again",
+        )
     return roots.pop() + "/"
 
 
@@ -69,14 +72,18 @@ def _fill(report: ModelReport, path: Path, archive: zipfile.ZipFile, root: str, 
         module = read_inert(read_entry(path, archive, f"{root}data.pkl", MAX_PICKLE))
         constants = read_inert(read_entry(path, archive, f"{root}constants.pkl", MAX_PICKLE))
     except PickleRefused as error:
-        raise InputError(f"the TorchScript file is damaged: {error}", file=path,
-                         mend="copy or export it again") from None
+        raise InputError(
+            f"the TorchScript file is damaged: {error}", file=path, mend="copy or export it again"
+        ) from None
     own = tensors_of(module)
     _check_sizes(path, archive, root, own)
     # A frozen module keeps its weights among the constants.
     tensors = own or tensors_of(constants)
-    report.parameters = sum(prod(t.shape) for name, t in tensors.items()
-                            if not name.endswith(("running_mean", "running_var", "num_batches_tracked")))
+    report.parameters = sum(
+        prod(t.shape)
+        for name, t in tensors.items()
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    )
     report.details["tensors"] = len(tensors)
     kernels = [t.shape for t in tensors.values() if len(t.shape) == 4]
     if kernels:
@@ -109,5 +116,8 @@ def _check_sizes(path: Path, archive: zipfile.ZipFile, root: str, tensors: dict[
     stored = sum(entry.file_size for entry in archive.infolist() if entry.filename.startswith(folders))
     for name, tensor in tensors.items():
         if tensor.shape and prod(tensor.shape) > max(stored, 1):
-            raise InputError(f"the TorchScript file is damaged: tensor {name} of shape {list(tensor.shape)} is larger "
-                             "than the file", file=path, mend="copy or export it again")
+            raise InputError(
+                f"the TorchScript file is damaged: tensor {name} of shape {list(tensor.shape)} is larger than the file",
+                file=path,
+                mend="copy or export it again",
+            )

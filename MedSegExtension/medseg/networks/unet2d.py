@@ -79,8 +79,11 @@ class Block(nn.Module):
     def __init__(self, before: int, after: int, norm: Norm, residual: bool) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(before, after, 3, padding=1, bias=norm == "none"), _norm(norm, after), nn.ReLU(inplace=True),
-            nn.Conv2d(after, after, 3, padding=1, bias=norm == "none"), _norm(norm, after),
+            nn.Conv2d(before, after, 3, padding=1, bias=norm == "none"),
+            _norm(norm, after),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(after, after, 3, padding=1, bias=norm == "none"),
+            _norm(norm, after),
         )
         self.shortcut: nn.Module | None = None
         if residual:

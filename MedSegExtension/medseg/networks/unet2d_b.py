@@ -62,8 +62,12 @@ class UNet2dB(nn.Module):
 
 
 def _convolutions(before: int, after: int) -> tuple[nn.Module, ...]:
-    return (nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace=True),
-            nn.Conv2d(after, after, 3, padding=1), nn.ReLU(inplace=True))
+    return (
+        nn.Conv2d(before, after, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(after, after, 3, padding=1),
+        nn.ReLU(inplace=True),
+    )
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
