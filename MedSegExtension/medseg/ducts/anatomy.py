@@ -74,10 +74,10 @@ def _lowest_wide_end(graph: networkx.MultiGraph, nodes: list[Node]) -> int | Non
     """The free end lowest in the patient among those of wide ducts."""
     ends = []
     for node in graph.nodes:
-        if graph.degree(node) == 1:
-            data = next(iter(graph.edges(node, data=True)))[2]
-            if data["branch"] is not None:
-                ends.append((node, data["branch"].mean_diameter_mm))
+        # bridges do not count: a wide duct that only a bridge leads on from, to a thin piece, ends here
+        drawn_here = [b for *_, b in graph.edges(node, data="branch") if b is not None]
+        if len(drawn_here) == 1:
+            ends.append((node, drawn_here[0].mean_diameter_mm))
     if not ends:
         return None
     drawn = [b for *_, b in graph.edges(data="branch") if b is not None]
