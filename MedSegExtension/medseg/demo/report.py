@@ -37,8 +37,7 @@ def demo_report(
             title="From MR cholangiography to a measured duct tree",
             notices=notices,
             facts={
-                "Volume": f"phantom, seed {phantom.truth['seed']}, "
-                f"{' × '.join(str(n) for n in phantom.volume.array.shape[::-1])} voxels of {' × '.join(f'{s:.2f}' for s in phantom.volume.spacing)} mm",
+                "Volume": _volume_line(phantom),
                 "Model": f"{result.card.name} {result.card.version}".strip(),
                 "Ran on": f"{result.backend}, {result.device}; network {result.timings.get('network', 0):.1f} s",
                 "Software": f"medseg {__version__}",
@@ -51,6 +50,12 @@ def demo_report(
         ),
         files.report,
     )
+
+
+def _volume_line(phantom: Phantom) -> str:
+    voxels = " × ".join(str(n) for n in phantom.volume.array.shape[::-1])
+    spacing = " × ".join(f"{s:.2f}" for s in phantom.volume.spacing)
+    return f"phantom, seed {phantom.truth['seed']}, {voxels} voxels of {spacing} mm"
 
 
 def _agreement_table(summary: Mapping[str, Any], agreement: Mapping[int, Agreement]) -> Table:
