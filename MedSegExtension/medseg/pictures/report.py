@@ -15,7 +15,8 @@ body { font: 15px/1.45 system-ui, sans-serif; max-width: 60rem; margin: 2rem aut
 h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin: 1.8rem 0 .4rem }
 .notice { background: #fff4d6; border-left: 4px solid #d99a00; padding: .5rem .8rem; margin: 1rem 0 }
 table { border-collapse: collapse; margin: .4rem 0 } th, td { padding: .25rem .8rem; border-bottom: 1px solid #d8dee4 }
-th { font-weight: 600 } th:not(:first-child) { text-align: right } th:first-child { text-align: left } td { text-align: right; font-variant-numeric: tabular-nums }
+th { font-weight: 600; text-align: right } th:first-child { text-align: left }
+td { text-align: right; font-variant-numeric: tabular-nums }
 td:first-child, .facts td { text-align: left } img { max-width: 100%; background: black } figcaption { color: #57606a }
 figure { margin: .6rem 0 } @media print { body { margin: 0; font-size: 11px } }
 """
