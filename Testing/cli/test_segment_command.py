@@ -304,3 +304,34 @@ def test_a_command_of_an_absent_training_package_says_how_to_install_it() -> Non
     assert done.returncode == 2 and "pip install 'medseg[train]'" in done.stderr
     done = subprocess.run([sys.executable, "-P", "-c", code, "--help"], capture_output=True, text=True, check=False)
     assert "segment" in done.stdout and "crossval" not in done.stdout and "│ train" not in done.stdout
+
+
+ABSENT = (
+    "import importlib.abc, sys\n"
+    "class Absent(importlib.abc.MetaPathFinder):\n"
+    "    def find_spec(self, name, path, target=None):\n"
+    "        if name.split('.')[0] == {name!r}: raise ModuleNotFoundError(f'No module named {{name}}', name=name)\n"
+    "sys.meta_path.insert(0, Absent())\nfrom medseg.cli import main; main()"
+)
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "extra"), [("yaml", ["train", "x.yaml"], "train"), ("networkx", ["measure"], "measure")]
+)
+def test_a_package_that_is_not_installed_is_named_with_its_extra(
+    package: str, arguments: list[str], extra: str, volume: Path, tmp_path: Path
+) -> None:
+    if package == "networkx":
+        arguments = [*arguments, str(volume), "-o", str(tmp_path), "--label", "1000"]
+    code = ABSENT.format(name=package)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2, done.stderr
+    one_line(done, package, f"pip install 'medseg[{extra}]'")
+
+
+def test_brackets_in_a_message_reach_the_person() -> None:
+    code = "from medseg.cli.common import errors; errors.print(\"pip install 'medseg[onnx]'\")"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "medseg[onnx]" in done.stderr

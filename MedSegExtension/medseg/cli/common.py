@@ -19,11 +19,28 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from ..errors import Cancelled, MedSegError
 
+#: Which extra of this distribution brings a package.
+EXTRAS = {
+    "h5py": "keras",
+    "matplotlib": "measure",
+    "networkx": "measure",
+    "onnx": "train",
+    "onnxruntime": "onnx",
+    "onnxscript": "train",
+    "openvino": "openvino",
+    "pydantic": "train",
+    "safetensors": "torch",
+    "skimage": "measure",
+    "torch": "torch",
+    "yaml": "train",
+}
+
 #: ``--json`` of every command: one JSON object on standard output and nothing else there.
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-output = Console(highlight=False, soft_wrap=True)
+# No markup: rich would take "medseg[onnx]" in a message for a style and swallow it.
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+output = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def print_json(data: Any) -> None:
@@ -84,6 +101,14 @@ def run_and_exit(
             traceback.print_exc()
         print(f"medseg: {error.line()}", file=sys.stderr)
         status = error.exit_status
+    except ModuleNotFoundError as error:
+        if debug:
+            traceback.print_exc()
+        package = (error.name or "").partition(".")[0]
+        extra = EXTRAS.get(package)
+        mend = f"pip install 'medseg[{extra}]'" if extra else "install it with pip"
+        print(f"medseg: the package {package} is needed for this and not installed; {mend}", file=sys.stderr)
+        status = 2
     except BrokenPipeError:  # the reader of our output went away (head, less)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0

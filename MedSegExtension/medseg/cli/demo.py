@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ..errors import MissingPackageError
 from .common import JsonOption, errors, output, print_json, progress_line
 
 
@@ -20,6 +22,10 @@ def demo(
     """See MR cholangiography become a measured 3D duct tree: phantom, segmentation, measurements, pictures, report."""
     from ..demo import run_demo
 
+    # Said before the work begins: the last steps need what the first do not.
+    absent = [name for name in ("onnxruntime", "networkx", "skimage", "matplotlib") if find_spec(name) is None]
+    if absent:
+        raise MissingPackageError(f"the demo needs {', '.join(absent)}", mend="pip install 'medseg[demo]'")
     with progress_line("starting") as update:
         summary = run_demo(folder, seed=seed, model_path=model, device=device, say=update)
     if json:
