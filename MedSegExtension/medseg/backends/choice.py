@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from ..errors import InputError
 from .probe import BACKENDS, DeviceInfo, may_have_gpu, probe_devices
 
+#: How the probe words a package that is absent.
+_NOT_INSTALLED = "is needed and not installed"
+
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -72,6 +75,8 @@ def _why(device: str, best: DeviceInfo, found: Sequence[DeviceInfo], order: dict
         for info in found
         if not info.usable
         and _matches(info, device)
+        # That a package was never installed is no news; that one is and does not work is.
+        and not (info.device == "cpu" and _NOT_INSTALLED in info.reason)
         and (info.device != "cpu" or order[info.backend] < order[best.backend])
     ]
     return "; ".join((text, *passed))
@@ -81,7 +86,7 @@ def _refuse(device: str, backends: Sequence[str], found: Sequence[DeviceInfo], m
     from ..errors import MissingPackageError
     from .base import INSTALL
 
-    missing = [info for info in found if not info.usable and "is needed and not installed" in info.reason]
+    missing = [info for info in found if not info.usable and _NOT_INSTALLED in info.reason]
     if len(missing) == len(found):
         installs = " or ".join(INSTALL[name] for name in backends)
         raise MissingPackageError(f"none of the backends {', '.join(backends)} is installed", mend=installs)
