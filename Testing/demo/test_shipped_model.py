@@ -32,7 +32,7 @@ def test_it_is_small_and_says_that_it_knows_only_synthetic_cases() -> None:
         (3, "pancreatic duct"),
     ]
     assert all(label.terminology is not None for label in report.card.output.labels)
-    assert "seed" in json.dumps(report.card.training) or "phantom" in json.dumps(report.card.training)
+    assert "--cases 64 --seed 0" in report.card.training["command"]  # far from the test seeds, 9000 and up
 
 
 @pytest.mark.parametrize("seed", [9002, 9005])

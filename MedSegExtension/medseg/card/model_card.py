@@ -359,20 +359,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return value
-
-
-__all__ = [
-    "DEFAULT_COLORS",
-    "Architecture",
-    "Channel",
-    "Code",
-    "InputSpec",
-    "Label",
-    "ModelCard",
-    "Normalisation",
-    "OutputSpec",
-    "Plane",
-    "PostProcessing",
-    "Size",
-    "Terminology",
-]
