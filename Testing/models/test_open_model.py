@@ -255,7 +255,7 @@ def test_an_onnx_file_opens_and_runs_where_torch_and_onnx_cannot_be_imported(car
     )
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.strip().splitlines()
-    assert first.startswith("onnxruntime |") and "openvino" in first
+    assert first.startswith("onnxruntime |") and "openvino" not in first  # absent is not broken
     assert second.startswith("MissingPackageError") and "pip install 'medseg[torch]'" in second
 
 
