@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .config import Augmentation
+from ..config import Augmentation
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from medseg.card import ModelCard
 from torch import Tensor, nn
 
-from .config import Loss
+from ..config import Loss
 
 
 class DiceCrossEntropy(nn.Module):
