@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Other people's programs, which ours is compared with, live in an environment of their own.
+PEERS := .venv-peers
 DEMO ?= demo
 # Two processes: the tests are made for two cores.
 PYTEST := $(BIN)/python -m pytest -n 2
@@ -27,8 +29,8 @@ format: $(VENV)/.test-ready
 bench: $(VENV)/.test-ready
 	$(BIN)/python Testing/benchmarks/inference.py
 
-test-peers: $(VENV)/.test-ready
-	@echo "no peer needs an environment of its own yet"
+test-peers: $(VENV)/.test-ready $(PEERS)/.ready
+	MEDSEG_PEERS=$(PEERS) $(BIN)/python -m pytest -n 0 --timeout 1500 $(or $(TESTS),Testing/peers)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
@@ -46,5 +48,14 @@ $(VENV)/.demo-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
+# torch goes first and alone; the list after it is closed. torchvision_names.py says why torchvision needs a hand.
+$(PEERS)/.ready: Testing/peers/requirements.txt Testing/peers/torchvision_names.py
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(PEERS)/bin/python -m pip install --quiet --no-deps --requirement Testing/peers/requirements.txt
+	site=$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])') && \
+	  cp Testing/peers/torchvision_names.py $$site/ && echo 'import torchvision_names' > $$site/torchvision_names.pth
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo build
+	rm -rf $(VENV) $(PEERS) demo build
