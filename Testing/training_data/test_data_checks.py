@@ -6,25 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_sets import ball_case, config, lines, write_case
 from medseg.errors import InputError
 from medseg.io import write_labels, write_volume
 from medseg.volume import Volume
-from medseg_training.cases import Case, check_cases, list_cases
-from medseg_training.config import Split, parse_config
+from medseg_training.config import Split
+from medseg_training.data import Case, list_cases
 from medseg_training.split import split_patients
-from training_cases import ellipsoid_case, settings, write_case
+
+RULE = r"p\d+$"
 
 
-def _lines(folder: Path, **changes: object) -> list[str]:
-    return [p.line() for _, found in check_cases(parse_config(settings(folder, **changes))) for p in found]
-
-
-def test_a_good_folder_has_nothing_to_say(ellipsoids: Path) -> None:
-    assert _lines(ellipsoids) == []
+def test_a_good_folder_has_nothing_to_say(balls: Path) -> None:
+    assert lines(config(balls, patient=RULE)) == []
 
 
 def test_each_flaw_gets_one_line_with_the_file_and_the_mend(tmp_path: Path) -> None:
-    image, labels = ellipsoid_case(0)
+    image, labels = ball_case(0)
     nan = image.array.astype(np.float32)
     nan[0, 0, 0] = np.nan
     write_case(tmp_path, "nan_p1", image.with_array(nan), labels)
@@ -45,36 +43,38 @@ def test_each_flaw_gets_one_line_with_the_file_and_the_mend(tmp_path: Path) -> N
         "strange_p2": "label values [7]",
         "empty_p3": "the reference is empty",
         "flat_p4": "same value",
-        "small_p5": "36×39×8 voxels, its image 36×40×8",
+        "small_p5": "20×23×6 voxels, its image 20×24×6",
         "moved_p6": "elsewhere in space",
         "alone_p7": "no reference segmentation",
         "bare_p8": "has no image",
         "torn_p9": "",
     }
-    lines = _lines(tmp_path)
-    assert len(lines) == len(expected)
+    found_lines = lines(config(tmp_path, patient=RULE))
+    assert len(found_lines) == len(expected)
     for name, what in expected.items():
-        found = [line for line in lines if f"{name}.nii.gz: " in line]
-        assert len(found) == 1 and what in found[0], (name, lines)
+        found = [line for line in found_lines if f"{name}.nii.gz: " in line]
+        assert len(found) == 1 and what in found[0], (name, found_lines)
         assert "; " in found[0].split(": ", 2)[2]  # how to mend it
         assert found[0].startswith("warning" if name == "empty_p3" else "error")
 
 
-def test_a_held_out_patient_that_is_not_there_is_named(ellipsoids: Path) -> None:
-    assert any("'p9' of split.hold_out" in line for line in _lines(ellipsoids, split={"hold_out": ["p9"]}))
+def test_a_held_out_patient_that_is_not_there_is_named(balls: Path) -> None:
+    assert any(
+        "'p9' of split.hold_out" in line for line in lines(config(balls, patient=RULE, split={"hold_out": ["p9"]}))
+    )
 
 
-def test_patients_come_from_the_rule(ellipsoids: Path) -> None:
-    cases, problems = list_cases(parse_config(settings(ellipsoids)))
+def test_patients_come_from_the_rule(balls: Path) -> None:
+    cases, problems = list_cases(config(balls, patient=RULE))
     assert not problems
     assert [c.patient for c in cases if c.name.endswith("p1")] == ["p1", "p1"]
-    _, problems = list_cases(parse_config(settings(ellipsoids, patient="^b")))
+    _, problems = list_cases(config(balls, patient="^b"))
     assert len(problems) == 5  # all but b_p1
 
 
 def _cohort() -> list[Case]:
     rng = np.random.default_rng(3)
-    return [Case(f"case{n:03}", f"p{rng.integers(20)}", Path("i"), Path("l")) for n in range(60)]
+    return [Case(f"case{n:03}", f"p{rng.integers(20)}", (Path("i"),), Path("l")) for n in range(60)]
 
 
 @pytest.mark.parametrize(
