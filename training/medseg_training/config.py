@@ -5,21 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from medseg.card import ModelCard
 from medseg.errors import InputError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Amount = Annotated[float, Field(ge=0.0)]
-
-
-class Section(BaseModel):
-    """What all parts share: an unknown key is an error, and nothing changes after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from .augment import PRESETS, Augmentation
+from .section import Amount, Section, Share
 
 
 class Network(Section):
@@ -32,11 +26,11 @@ class Network(Section):
 class Split(Section):
     """Which patients train, which choose the epoch, and which are not touched before the end."""
 
-    hold_out: list[str] = []
+    hold_out: list[str] = Field(default_factory=list)
     """Patients evaluated once, after training, with the exported model."""
     validation: Share = 0.0
     """Share of the other patients that chooses the best epoch; 0 keeps the last epoch."""
-    validate_on: list[str] = []
+    validate_on: list[str] = Field(default_factory=list)
     """Patients that choose the best epoch, by name; with it, ``validation`` and ``folds`` are not used."""
     folds: int | None = Field(default=None, ge=2)
     """Number of folds; with it, fold ``fold`` validates and ``validation`` is not used."""
@@ -95,34 +89,6 @@ class Sampling(Section):
     """How often each label is the one drawn, in the card's order; equal where left out."""
 
 
-class Augmentation(Section):
-    """Strengths; 0 turns a part off. Flips are off: anatomy has a left and a right."""
-
-    warp_share: Share = 0.5
-    """Share of the samples that are warped; the others keep their voxels as they are, unblurred by interpolation."""
-    rotation_degrees: Amount = 15.0
-    scale: float = Field(default=0.15, ge=0, lt=1)
-    """0.15: from 1/1.15 to 1.15, uniform in the logarithm."""
-    elastic_pixels: Amount = 0.0
-    """Standard deviation of a smooth displacement, in pixels."""
-    elastic_grid: int = Field(default=5, ge=2)
-    """Control points of the displacement along each side."""
-    gain: float = Field(default=0.15, ge=0, lt=1)
-    """Contrast factor, about the mean of the crop."""
-    shift: Amount = 0.1
-    """Brightness, in standard deviations of the crop."""
-    gamma: float = Field(default=0.25, ge=0, lt=1)
-    """0.25: exponent from 1/1.25 to 1.25."""
-    noise: Amount = 0.1
-    """Largest standard deviation of Gaussian noise, in standard deviations of the crop."""
-    bias: Amount = 0.2
-    """Standard deviation of the logarithm of a smooth multiplicative field."""
-    blur: Amount = 0.0
-    """Largest standard deviation in pixels of a Gaussian blur, on a third of the samples."""
-    flip_rows: bool = False
-    flip_columns: bool = False
-
-
 class Budget(Section):
     """When to stop: whichever comes first. The schedule ends there too."""
 
@@ -152,6 +118,16 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, (str, Path)) else value
 
 
+def _preset(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value not in PRESETS:
+        close = difflib.get_close_matches(value, PRESETS, n=1)
+        known = f"did you mean {close[0]}?" if close else f"known: {', '.join(PRESETS)}"
+        raise ValueError(f"there is no preset of that name; {known}")
+    return PRESETS[value]
+
+
 class Config(Section):
     """Everything a run needs. ``card`` is a model card without architecture, weights_sha256 and training."""
 
@@ -172,7 +148,8 @@ class Config(Section):
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
-    augmentation: Augmentation = Augmentation()
+    augmentation: Annotated[Augmentation, BeforeValidator(_preset)] = Augmentation.model_validate(PRESETS["mixed"])
+    """Transforms and the policy that picks among them, or the name of a preset (`medseg_training.augment.PRESETS`)."""
     budget: Budget = Budget(epochs=100)
     validation: Validation = Validation()
     seed: int = 0
@@ -291,7 +268,7 @@ def _suggest(location: tuple[int | str, ...]) -> str:
     section: Any = Config
     for part in location[:-1]:
         annotation = section.model_fields[str(part)].annotation
-        section = annotation
+        section = next((a for a in get_args(annotation) if a is not type(None)), annotation)
     known = list(section.model_fields)
     close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"

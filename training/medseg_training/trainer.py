@@ -14,7 +14,7 @@ from medseg.networks import build_network
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from .augment import draw_warp, vary_intensity, warp_crop
+from .augment import Augmenter
 from .cases import LoadedCase
 from .checkpoint import save_checkpoint
 from .config import Config, Optimiser
@@ -70,6 +70,7 @@ class Trainer:
         self.loss = build_loss(config.loss, card)
         self.optimiser = _optimiser(self.network, config.optimiser)
         self.sampler = Sampler(store, config.sampling)
+        self.augmenter = Augmenter(config.augmentation, self.sampler.crop)
         self.offsets = [channel.offset for channel in card.input.channels]
         self.precision = choose_precision(config.precision)
         self.step = 0
@@ -123,10 +124,8 @@ class Trainer:
         """The next augmented batch: (B, C, h, w) float32 channels-last and (B, h, w) int64."""
         draw = self.sampler.draw(self.generator)
         images, labels = self.store.gather(draw.indices, self.offsets)
-        warp = draw_warp(len(images), self.config.augmentation, self.generator)
-        images, target = warp_crop(images, labels, draw.centres, self.sampler.crop, warp)
-        images = vary_intensity(images, self.config.augmentation, self.generator)
-        return images.contiguous(memory_format=torch.channels_last), target
+        images, planes = self.augmenter(images, labels[:, None], draw.centres, self.generator)
+        return images.contiguous(memory_format=torch.channels_last), planes[:, 0].long()
 
     def train(self) -> None:
         """Run to the end of the budget or of the patience.

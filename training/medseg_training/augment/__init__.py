@@ -1,5 +1,7 @@
 """Augmentation of a whole batch at once, on the device where the batch lies."""
 
-from .batch import Warp, draw_warp, vary_intensity, warp_crop
+from .augmenter import Augmenter
+from .presets import PRESETS
+from .settings import Augmentation
 
-__all__ = ["Warp", "draw_warp", "vary_intensity", "warp_crop"]
+__all__ = ["PRESETS", "Augmentation", "Augmenter"]
