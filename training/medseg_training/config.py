@@ -20,7 +20,23 @@ class Network(Section):
     """One of the engine's networks; its channels follow from the card."""
 
     name: str = "unet2d"
-    arguments: dict[str, Any] = Field(default_factory=lambda: {"widths": [16, 32, 64, 128, 256], "norm": "batch"})
+    """A preset (``unet2d-16``, ``unet2d_b``, ``unet2d_e``, ``UNet++`` ...: docs/networks.md) or an architecture."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """What the preset leaves open or sets otherwise, such as ``{widths: [32, 64, 128], norm: instance}``."""
+    deep_supervision: bool = False
+    """Learn from coarser outputs too, each half as much as the one before; the exported network has the main one only.
+    For ``unet2d``, ``unet2d-b``, DynUNet and UNet++."""
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        from medseg.networks import known_network
+
+        try:
+            known_network(value)
+        except InputError as error:
+            raise ValueError(f"{error.what}; {error.mend}") from None
+        return value
 
 
 class Split(Section):
@@ -60,14 +76,22 @@ class Loss(Section):
 
 
 class Optimiser(Section):
-    """Learning rate rises linearly over ``warm_up`` of the run, then falls along a half cosine to ``final_share``."""
+    """Learning rate rises linearly over ``warm_up`` of the run, then follows ``schedule``."""
 
     name: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: Amount = 1e-2
     warm_up: float = Field(default=0.03, ge=0, lt=1)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    """Share of the run."""
+    schedule: Literal["cosine", "poly", "plateau", "constant"] = "cosine"
+    """``cosine``: half a cosine down to ``final_share``. ``poly``: (1 − share done) to the power of ``power``.
+    ``plateau``: times ``plateau_factor`` after ``plateau_patience`` validations without a better figure (epochs without
+    a smaller loss where nothing is validated)."""
     final_share: Share = 0.01
+    """Of the learning rate, at the end of ``cosine``, and the least that ``plateau`` goes down to."""
+    power: float = Field(default=0.9, gt=0)
+    plateau_patience: int = Field(default=5, ge=1)
+    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
     clip_gradient: float | None = Field(default=5.0, gt=0)
     """Largest norm of the whole gradient."""
     ema_decay: float = Field(default=0.998, ge=0, lt=1)
@@ -154,8 +178,22 @@ class Config(Section):
     validation: Validation = Validation()
     seed: int = 0
     threads: int | None = Field(default=None, ge=1)
+    device: str = "auto"
+    """``auto`` (CUDA, else Apple's GPU, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 where the processor multiplies it natively (avx512_bf16, AMX, GPUs), else fp32."""
+    """``auto``: bf16 where the hardware multiplies it natively (avx512_bf16, AMX, CUDA from 8.0 on), else fp32."""
+    deterministic: bool = False
+    """Two runs of the same configuration, data, machine and software end with the same bits, killed and resumed or not.
+    Takes fp32 (unless ``precision`` says bf16), no TF32, and only kernels that repeat themselves; on a GPU it is slower."""
+    compile: Literal["auto"] | bool = "auto"
+    """``torch.compile``: ``auto`` on CUDA only; where it fails, the run says so and goes on without."""
+    storage: Literal["auto", "device", "memory", "disk"] = "auto"
+    """Where the training slices lie: on the device; in memory, streamed to it; in a memory-mapped file, streamed. All
+    give the same batches. ``auto``: the first of them with room."""
+    cache: Path | None = None
+    """Folder for the file of ``storage: disk``, which is found again by checksum; the run's own where left out."""
+    mlflow: str | None = None
+    """Where MLflow is to write: a folder or the address of a tracking server (``pip install 'medseg[mlflow]'``)."""
     run: Path | None = None
     """Directory of the run; ``runs/<name of the configuration>`` where left out."""
 
@@ -184,8 +222,8 @@ class Config(Section):
         first = 1 if softmax else 0
         if [label.channel for label in self.draft.output.labels] != list(range(first, first + count)):
             raise ValueError("card.output.labels: leave out channel; training numbers the output channels in order")
-        if len(self.draft.input.volumes) != 1:
-            raise ValueError("card.input.volumes names several volumes; training takes one volume a case")
+        if self.deterministic and self.budget.max_minutes is not None:
+            raise ValueError("deterministic: a run that ends by the clock cannot be repeated; give budget.epochs alone")
         if self.draft.output.activation == "none":
             raise ValueError("card.output.activation is none; use sigmoid or softmax")
         return self

@@ -13,4 +13,4 @@ Amount = Annotated[float, Field(ge=0.0)]
 class Section(BaseModel):
     """An unknown key is an error, and nothing changes after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..errors import InputError, MissingPackageError
 from .arguments import check_channels, check_choice, check_flag, check_whole, check_widths
@@ -84,6 +85,52 @@ def monai_basic_unet(
     return _multiple(network, (2, 2, 2, 2))
 
 
+def monai_basic_unet_plus_plus(
+    in_channels: int = 1,
+    out_channels: int = 2,
+    features: Sequence[int] = (32, 32, 64, 128, 256, 32),
+    deep_supervision: bool = False,
+    act: Named = ("leakyrelu", {"negative_slope": 0.1}),
+    norm: Named = ("instance", {"affine": True}),
+    bias: bool = True,
+    upsample: str = "deconv",
+) -> nn.Module:
+    """``monai.networks.nets.BasicUNetPlusPlus`` (UNet++) in 2D; its last output.
+
+    ``deep_supervision``: in training mode all four outputs, (B, 4, K, H, W), the last one first.
+    """
+    _edges(in_channels, out_channels)
+    wide = check_widths(features)
+    if len(wide) != 6:
+        raise InputError(f"architecture argument features is {features!r}", mend="give six channel counts")
+    check_flag("bias", bias)
+    check_flag("deep_supervision", deep_supervision)
+    check_choice("upsample", upsample, ("deconv", "nontrainable"))
+    network = _last_output_only(_nets().BasicUNetPlusPlus)(
+        spatial_dims=2,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        features=wide,
+        deep_supervision=deep_supervision,
+        act=_named("act", act, _ACTS),
+        norm=_named("norm", norm, _NORMS),
+        bias=bias,
+        upsample=upsample,
+    )
+    return _multiple(network, (2, 2, 2, 2))
+
+
+def _last_output_only(kind: type[nn.Module]) -> type[nn.Module]:
+    """MONAI's UNet++ answers with a list, even of one; the names of its weights stay as they are."""
+
+    class LastOutput(kind):  # type: ignore[valid-type,misc]
+        def forward(self, x: Tensor) -> Tensor:
+            outputs = super().forward(x)
+            return torch.stack(outputs[::-1], dim=1) if self.training and len(outputs) > 1 else outputs[-1]
+
+    return LastOutput
+
+
 def monai_dynunet(
     in_channels: int = 1,
     out_channels: int = 1,
@@ -95,12 +142,18 @@ def monai_dynunet(
     act_name: Named = ("leakyrelu", {"negative_slope": 0.01}),
     res_block: bool = False,
     trans_bias: bool = False,
+    deep_supervision: bool = False,
 ) -> nn.Module:
-    """``monai.networks.nets.DynUNet`` in 2D, without the extra outputs that only training uses."""
+    """``monai.networks.nets.DynUNet`` in 2D.
+
+    ``deep_supervision``: in training mode the coarser outputs too, enlarged, (B, 1 + n, K, H, W), the main one first;
+    the weights of their heads are not in the network without it.
+    """
     _edges(in_channels, out_channels)
     wide = check_widths(filters)
     check_flag("res_block", res_block)
     check_flag("trans_bias", trans_bias)
+    check_flag("deep_supervision", deep_supervision)
     steps = _sizes("strides", strides, len(wide))
     network = _nets().DynUNet(
         spatial_dims=2,
@@ -114,6 +167,7 @@ def monai_dynunet(
         act_name=_named("act_name", act_name, _ACTS),
         res_block=res_block,
         trans_bias=trans_bias,
+        **({"deep_supervision": True, "deep_supr_num": max(1, min(3, len(wide) - 2))} if deep_supervision else {}),
     )
     return _multiple(network, steps)
 

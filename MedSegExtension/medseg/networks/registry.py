@@ -11,7 +11,7 @@ from torch import nn
 from ..card import Architecture
 from ..errors import InputError
 from .keras_network import KerasNetwork
-from .monai_networks import monai_attention_unet, monai_basic_unet, monai_dynunet, monai_unet
+from .monai_networks import monai_attention_unet, monai_basic_unet, monai_basic_unet_plus_plus, monai_dynunet, monai_unet
 from .plain_unet import PlainUNet
 from .resnet_unet import ResNetUNet
 from .unet2d import UNet2d
@@ -26,20 +26,44 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resnet-unet": ResNetUNet,
     "monai-unet": monai_unet,
     "monai-basic-unet": monai_basic_unet,
+    "monai-basic-unet-plus-plus": monai_basic_unet_plus_plus,
     "monai-dynunet": monai_dynunet,
     "monai-attention-unet": monai_attention_unet,
     "keras-graph": KerasNetwork,
 }
 
-#: Ready choices for training; the number of channels is filled in from the data.
+#: Ready choices for training; the number of channels is filled in from the card.
 PRESETS: dict[str, Architecture] = {
-    "unet2d-small": Architecture("unet2d", {"widths": [16, 32, 64, 128]}),
     "unet2d": Architecture("unet2d", {"widths": [16, 32, 64, 128, 256]}),
+    "unet2d-small": Architecture("unet2d", {"widths": [16, 32, 64, 128]}),
     "unet2d-wide": Architecture("unet2d", {"widths": [32, 64, 128, 256, 512]}),
     "unet2d-residual": Architecture("unet2d", {"widths": [16, 32, 64, 128, 256], "norm": "instance", "residual": True}),
+    # Five levels, named by the width of the finest.
+    **{f"unet2d-{n}": Architecture("unet2d", {"widths": [n * 2**i for i in range(5)]}) for n in (8, 16, 24, 32, 48, 64)},
+    # Networks of two reports: brain lobes (and the deeper one of its layer table), and lung fields.
     "unet2d-b": Architecture("unet2d-b", {"depth": 4}),
     "unet2d-b-deep": Architecture("unet2d-b", {"depth": 5}),
+    "unet2d-e": Architecture("unet2d", {"widths": [32, 64, 128], "norm": "none"}),
+    # MONAI's, under the names of their classes.
+    "basicunet": Architecture("monai-basic-unet", {}),
+    "attentionunet": Architecture("monai-attention-unet", {}),
+    "dynunet": Architecture("monai-dynunet", {}),
+    "unet++": Architecture("monai-basic-unet-plus-plus", {}),
+    "basicunetplusplus": Architecture("monai-basic-unet-plus-plus", {}),
 }
+
+
+def known_network(name: str) -> Architecture:
+    """The preset of that name (``unet2d_b`` and ``UNet2d-B`` are one), or the architecture with its own defaults.
+
+    Raises InputError, naming the nearest.
+    """
+    plain = name.lower().replace("_", "-")
+    if plain in PRESETS:
+        return PRESETS[plain]
+    if plain in ARCHITECTURES:
+        return Architecture(plain, {})
+    raise InputError(f"there is no network {name!r}", mend=_suggest(plain, sorted({*PRESETS, *ARCHITECTURES})))
 
 
 def build_network(architecture: Architecture) -> nn.Module:
