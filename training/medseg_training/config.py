@@ -184,7 +184,7 @@ class Config(Section):
     """``auto``: bf16 where the hardware multiplies it natively (avx512_bf16, AMX, CUDA from 8.0 on), else fp32."""
     deterministic: bool = False
     """Two runs of the same configuration, data, machine and software end with the same bits, killed and resumed or not.
-    Takes fp32 (unless ``precision`` says bf16), no TF32, and only kernels that repeat themselves; on a GPU it is slower."""
+    Takes fp32 (unless ``precision`` says bf16), no TF32, and only kernels that repeat themselves; slower on a GPU."""
     compile: Literal["auto"] | bool = "auto"
     """``torch.compile``: ``auto`` on CUDA only; where it fails, the run says so and goes on without."""
     storage: Literal["auto", "device", "memory", "disk"] = "auto"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -115,11 +116,15 @@ def free_memory(device: torch.device) -> int | None:
 def available_ram() -> int | None:
     """Bytes of memory that can be had without swapping, a container's limit counted; None where nobody says."""
     found = []
-    with contextlib.suppress(OSError, StopIteration, ValueError, IndexError), open("/proc/meminfo") as stream:
-        found.append(next(int(line.split()[1]) * 1024 for line in stream if line.startswith("MemAvailable:")))
-    with contextlib.suppress(OSError, ValueError):
-        with open("/sys/fs/cgroup/memory.max") as limit, open("/sys/fs/cgroup/memory.current") as used:
-            found.append(int(limit.read()) - int(used.read()))
+    with contextlib.suppress(OSError, StopIteration, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
+    with contextlib.suppress(OSError, StopIteration, ValueError, IndexError):
+        group = Path("/sys/fs/cgroup")
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        lines = (group / "memory.stat").read_text().splitlines()
+        cached = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        found.append(limit - used + cached)
     if not found and hasattr(os, "sysconf"):
         with contextlib.suppress(OSError, ValueError):
             found.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

@@ -10,7 +10,9 @@ import torch
 
 def mix(seed: int, *place: int) -> int:
     """A 63-bit seed for a place such as (epoch, rank); places side by side have nothing in common."""
-    return int(np.random.SeedSequence([abs(seed), int(seed < 0), *place]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return int(
+        np.random.SeedSequence([abs(seed), int(seed < 0), *place]).generate_state(1, np.uint64)[0] >> np.uint64(1)
+    )
 
 
 class Randomness:

@@ -11,7 +11,13 @@ from torch import nn
 from ..card import Architecture
 from ..errors import InputError
 from .keras_network import KerasNetwork
-from .monai_networks import monai_attention_unet, monai_basic_unet, monai_basic_unet_plus_plus, monai_dynunet, monai_unet
+from .monai_networks import (
+    monai_attention_unet,
+    monai_basic_unet,
+    monai_basic_unet_plus_plus,
+    monai_dynunet,
+    monai_unet,
+)
 from .plain_unet import PlainUNet
 from .resnet_unet import ResNetUNet
 from .unet2d import UNet2d
@@ -39,12 +45,15 @@ PRESETS: dict[str, Architecture] = {
     "unet2d-wide": Architecture("unet2d", {"widths": [32, 64, 128, 256, 512]}),
     "unet2d-residual": Architecture("unet2d", {"widths": [16, 32, 64, 128, 256], "norm": "instance", "residual": True}),
     # Five levels, named by the width of the finest.
-    **{f"unet2d-{n}": Architecture("unet2d", {"widths": [n * 2**i for i in range(5)]}) for n in (8, 16, 24, 32, 48, 64)},
+    **{f"unet2d-{n}": Architecture("unet2d", {"widths": [n << i for i in range(5)]}) for n in (8, 16, 24, 32, 48, 64)},
     # Networks of two reports: brain lobes (and the deeper one of its layer table), and lung fields.
     "unet2d-b": Architecture("unet2d-b", {"depth": 4}),
     "unet2d-b-deep": Architecture("unet2d-b", {"depth": 5}),
     "unet2d-e": Architecture("unet2d", {"widths": [32, 64, 128], "norm": "none"}),
-    # MONAI's, under the names of their classes.
+}
+
+#: MONAI's networks under the names of their classes, in small letters.
+MONAI_NAMES: dict[str, Architecture] = {
     "basicunet": Architecture("monai-basic-unet", {}),
     "attentionunet": Architecture("monai-attention-unet", {}),
     "dynunet": Architecture("monai-dynunet", {}),
@@ -59,11 +68,12 @@ def known_network(name: str) -> Architecture:
     Raises InputError, naming the nearest.
     """
     plain = name.lower().replace("_", "-")
-    if plain in PRESETS:
-        return PRESETS[plain]
+    ready = {**PRESETS, **MONAI_NAMES}
+    if plain in ready:
+        return ready[plain]
     if plain in ARCHITECTURES:
         return Architecture(plain, {})
-    raise InputError(f"there is no network {name!r}", mend=_suggest(plain, sorted({*PRESETS, *ARCHITECTURES})))
+    raise InputError(f"there is no network {name!r}", mend=_suggest(plain, sorted({*ready, *ARCHITECTURES})))
 
 
 def build_network(architecture: Architecture) -> nn.Module:
