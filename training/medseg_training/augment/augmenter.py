@@ -65,14 +65,16 @@ class Augmenter:
         images : (B, C, H, W) float32.
         planes : (B, P, H, W): labels first, then whatever must move with them.
         centres : (B, 2) whole (row, column).
-        host, device : random states; ``device`` is the one of the images' device and may be ``host`` on a CPU.
+        host, device : random states, ``device`` of the images' device. Left out, it is ``host`` on a CPU and the
+            device's own elsewhere.
 
         Returns
         -------
         (B, C, h, w) float32 and (B, P, h, w) float32.
         """
         batch = len(images)
-        device = host if device is None else device
+        if device is None and images.device.type == "cpu":
+            device = host
         chosen = choose(self.settings, batch, host)
         warp = draw_warp(self.settings, chosen, batch, self.crop, host)
         images, planes = warp_crop(images, planes, centres, self.crop, warp, device)
