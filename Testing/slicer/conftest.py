@@ -1,6 +1,7 @@
 """The real MRML libraries of the slicer-core wheel, with stand-ins for the little of the application MedSeg.py needs.
 
-Passing here is not passing in Slicer: `MedSegTest` runs the same scenarios there. No Qt is imitated.
+Passing here is not passing in Slicer: `MedSegTest` runs the same scenarios there. No Qt is imitated here; the window is
+tested in `Testing/slicer_window`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 slicer = pytest.importorskip("slicer", reason="needs the slicer-core wheel")
-vtk = pytest.importorskip("vtk")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from standins.mrml import mrml_application  # noqa: E402
 
 EXTENSION = Path(__file__).resolve().parents[2] / "MedSegExtension"
 
@@ -43,52 +46,9 @@ def _module(name: str, **contents) -> None:
     setattr(slicer, name, module)
 
 
-class Application:
-    """Scene, logics and the subject hierarchy's habit of listing every node, in the order that works (no Qt)."""
-
-    def __init__(self) -> None:
-        self.scene = slicer.vtkMRMLScene()
-        self.logic = slicer.vtkMRMLApplicationLogic()
-        self.logic.SetMRMLScene(self.scene)
-        colours = self.logic.GetColorLogic()
-        colours.SetMRMLScene(self.scene)
-        colours.AddDefaultColorNodes()
-        self.module_logics = {}
-        # Without the segmentations logic no representation and no conversion is registered.
-        kinds = {
-            "segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
-            "volumes": slicer.vtkSlicerVolumesLogic,
-            "sequences": slicer.vtkSlicerSequencesLogic,
-        }
-        for name, kind in kinds.items():
-            logic = kind()
-            logic.SetMRMLApplicationLogic(self.logic)
-            logic.SetMRMLScene(self.scene)
-            self.module_logics[name] = logic
-        hierarchy = slicer.vtkMRMLSubjectHierarchyNode
-
-        @vtk.calldata_type(vtk.VTK_OBJECT)
-        def list_node(scene, event, node):
-            if node.IsA("vtkMRMLVolumeNode") or node.IsA("vtkMRMLSegmentationNode"):
-                items = hierarchy.GetSubjectHierarchyNode(scene)
-                items.CreateItem(items.GetSceneItemID(), node)
-
-        @vtk.calldata_type(vtk.VTK_OBJECT)
-        def unlist_node(scene, event, node):
-            items = hierarchy.GetSubjectHierarchyNode(scene)
-            if items and items.GetItemByDataNode(node):
-                items.RemoveItem(items.GetItemByDataNode(node), False)
-
-        self.scene.AddObserver(self.scene.NodeAddedEvent, list_node)
-        self.scene.AddObserver(self.scene.NodeAboutToBeRemovedEvent, unlist_node)
-
-    def clear(self) -> None:
-        self.scene.Clear(0)
-
-
 @pytest.fixture(scope="session")
 def application():
-    instance = Application()
+    instance = mrml_application()
     slicer.mrmlScene = instance.scene
     slicer.modules = types.SimpleNamespace(
         **{
