@@ -15,7 +15,7 @@ from .fit import check_fit
 from .inference import slice_probabilities
 from .io import SegmentInfo, write_segmentation_file
 from .postprocess import postprocess
-from .preprocess import SlicePreparer
+from .preprocess import Preparer, SlicePreparer
 from .progress import Progress, ProgressCallback, Timings
 from .volume import Volume
 
@@ -114,7 +114,7 @@ def segment(
         )
     timings, warnings = Timings(), list(fit.warnings)
     with timings.stage("prepare"):
-        preparer = SlicePreparer(volumes, card)
+        preparer: Preparer = (model.preparer or SlicePreparer)(volumes, card)
     _check_size(model, preparer, warnings)
     if preparer.constant:
         warnings.append("an input volume has one and the same value everywhere; nothing can be found in it")
@@ -123,7 +123,7 @@ def segment(
     for index, planes in slice_probabilities(
         preparer,
         model,
-        card.output.activation,
+        "none" if preparer.restores_raw else card.output.activation,
         batch_size=batch_size,
         timings=timings,
         warnings=warnings,
@@ -131,7 +131,7 @@ def segment(
         cancelled=cancelled,
     ):
         with timings.stage("restore"):
-            decide.add(index, preparer.restore(planes[decide.channels]))
+            decide.add(index, preparer.restore(planes, decide.channels))
 
     with timings.stage("post-process"):
         back = preparer.reorientation.invert
@@ -172,7 +172,7 @@ class _Decision:
     """Takes restored probabilities slice by slice and keeps only what is needed of them."""
 
     def __init__(
-        self, output: OutputSpec, low: float | None, threshold: float | None, preparer: SlicePreparer, keep: bool
+        self, output: OutputSpec, low: float | None, threshold: float | None, preparer: Preparer, keep: bool
     ) -> None:
         self.threshold = output.threshold if threshold is None else threshold
         self.compare_background = self.threshold is None
@@ -212,7 +212,7 @@ def _card_of(model: Model) -> ModelCard:
     return model.card
 
 
-def _check_size(model: Model, preparer: SlicePreparer, warnings: list[str]) -> None:
+def _check_size(model: Model, preparer: Preparer, warnings: list[str]) -> None:
     if model.fixed_size is not None and tuple(model.fixed_size) != preparer.network_shape:
         height, width = preparer.network_shape
         raise InputError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 from scipy import ndimage
@@ -16,7 +17,7 @@ from scipy import ndimage
 from .card import InputSpec, ModelCard, Normalisation
 from .errors import InputError
 from .io import check_finite
-from .orientation import reorientation
+from .orientation import Reorientation, reorientation
 from .volume import Volume
 
 _ORDERS = {"nearest": 0, "linear": 1, "cubic": 3}
@@ -85,6 +86,39 @@ def resample_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return ndimage.zoom(labels, zoom, order=0, mode="nearest", grid_mode=True)
 
 
+class Preparer(Protocol):
+    """What the pipeline asks of whatever feeds a network its slices: `SlicePreparer`, or a model's own way.
+
+    Attributes
+    ----------
+    count, native_shape, resampled_shape, network_shape, reorientation, cropped, constant : as of `SlicePreparer`.
+    indices : the slices to run; the others are background.
+    restores_raw : whether `restore` takes the network's raw output and applies the activation itself, after resampling.
+    """
+
+    restores_raw: ClassVar[bool]
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def indices(self) -> range: ...
+    @property
+    def native_shape(self) -> tuple[int, int]: ...
+    @property
+    def resampled_shape(self) -> tuple[int, int]: ...
+    @property
+    def network_shape(self) -> tuple[int, int]: ...
+    @property
+    def reorientation(self) -> Reorientation: ...
+    @property
+    def cropped(self) -> bool: ...
+    @property
+    def constant(self) -> bool: ...
+
+    def prepare(self, index: int) -> np.ndarray: ...
+    def restore(self, planes: np.ndarray, channels: Sequence[int] | None = None) -> np.ndarray: ...
+
+
 class SlicePreparer:
     """Gives the network its slices and puts its output back.
 
@@ -102,6 +136,8 @@ class SlicePreparer:
 
     Raises InputError for a wrong number of volumes, differing grids, NaN or infinite voxels.
     """
+
+    restores_raw: ClassVar[bool] = False
 
     def __init__(self, volumes: Sequence[Volume], card: ModelCard) -> None:
         spec: InputSpec = card.input
@@ -134,6 +170,11 @@ class SlicePreparer:
             for stack in self._stacks
         ]
         self._cache: dict[tuple[int, int], np.ndarray] = {}
+
+    @property
+    def indices(self) -> range:
+        """The slices to run: all of them."""
+        return range(self.count)
 
     @property
     def cropped(self) -> bool:
@@ -182,11 +223,13 @@ class SlicePreparer:
         native = self.reorientation.apply(labels.array)[index]
         return self._place(resample_labels(np.ascontiguousarray(native), self.resampled_shape), 0)
 
-    def restore(self, planes: np.ndarray) -> np.ndarray:
+    def restore(self, planes: np.ndarray, channels: Sequence[int] | None = None) -> np.ndarray:
         """(K, H, W) network output back on the native slice: (K, rows, columns) float32, linear.
 
-        What was cropped away comes back as 0: the network did not see it.
+        ``channels`` takes only these. What was cropped away comes back as 0: the network did not see it.
         """
+        if channels is not None:
+            planes = planes[list(channels)]
         cut = _window(self.network_shape, self.resampled_shape)
         if self.network_shape == self.resampled_shape:
             seen = planes

@@ -16,6 +16,7 @@ class Network:
     def __init__(self, card: dict, function: Callable[[np.ndarray], np.ndarray], device: str = "cpu") -> None:
         self.card, self.function, self.choice = ModelCard.from_dict(card), function, SimpleNamespace(device=device)
         self.fixed_size, self.missing, self.path = None, (), "test.onnx"
+        self.preparer = None
         self.warnings: list[str] = []
         self.backend = SimpleNamespace(name="numpy")
         self.batches: list[int] = []

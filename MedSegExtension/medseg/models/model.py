@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backends import Backend, Choice
 from ..card import ModelCard
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..preprocess import Preparer
+    from ..volume import Volume
 
 
 class Model:
@@ -24,8 +28,12 @@ class Model:
     backend, choice : what runs it, and why that was chosen.
     in_channels, out_channels : channels of input and raw output; None where nothing tells before the first run.
     fixed_size, fixed_batch : (height, width) and batch size where the graph allows only these.
+    preparer : how volumes are prepared where the model brings its own way (nnU-Net); None: as the card says.
     warnings : what a person should know, in words; grows while running.
     """
+
+    #: Given the volumes and the card: what the pipeline uses in place of `medseg.preprocess.SlicePreparer`.
+    preparer: Callable[[Sequence[Volume], ModelCard], Preparer] | None = None
 
     def __init__(
         self,
