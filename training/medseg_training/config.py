@@ -13,6 +13,8 @@ from medseg.errors import InputError
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from .augment import PRESETS, Augmentation
+from .data.settings import DataSettings
+from .losses.settings import Loss
 from .section import Amount, Section, Share
 
 
@@ -61,18 +63,6 @@ class Split(Section):
         if both:
             raise ValueError(f"patient {sorted(both)[0]} is in hold_out and in validate_on; leave it in one")
         return self
-
-
-class Loss(Section):
-    """``alpha`` · Dice + (1 − ``alpha``) · cross-entropy (binary for sigmoid, over the labels for softmax)."""
-
-    kind: Literal["auto", "dice_bce", "dice_ce"] = "auto"
-    alpha: Share = 0.5
-    """Share of the Dice term (system A: 0.5)."""
-    label_weights: list[Amount] | None = None
-    """Weight of each label in both terms, in the card's order; equal where left out."""
-    smooth: float = Field(default=1.0, gt=0)
-    """Pixels added to both parts of the Dice ratio, so that an absent label has a gradient."""
 
 
 class Optimiser(Section):
@@ -138,10 +128,6 @@ class Validation(Section):
     """What chooses the best epoch: mean over patients and labels of the 3D figure at native spacing."""
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, (str, Path)) else value
-
-
 def _preset(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -152,20 +138,9 @@ def _preset(value: Any) -> Any:
     return PRESETS[value]
 
 
-class Config(Section):
+class Config(DataSettings):
     """Everything a run needs. ``card`` is a model card without architecture, weights_sha256 and training."""
 
-    data: Annotated[list[Path], BeforeValidator(_as_list), Field(min_length=1)]
-    """Folders that hold ``images/`` and ``labels/`` with equal case names."""
-    patient: str | None = None
-    """Regular expression on the case name; its first group (or whole match) is the patient. The case where left out."""
-    source_labels: dict[int, list[int]] | None = None
-    """For each label value of the card, the values in the label files that become it; itself where left out."""
-    other_labels: Literal["refuse", "background"] = "refuse"
-    """What becomes of values that no label takes."""
-    data_kind: str = ""
-    """What the cases are, for the card: ``MR volumes of the CHAOS challenge`` ..."""
-    synthetic: bool = False
     card: dict[str, Any]
     network: Network = Network()
     split: Split = Split()

@@ -1,5 +1,7 @@
 """What is made small in training."""
 
-from .dice_cross_entropy import DiceCrossEntropy, build_loss
+from .objective import Objective, build_loss
+from .planes import make_planes, planes_needed
+from .settings import Loss
 
-__all__ = ["DiceCrossEntropy", "build_loss"]
+__all__ = ["Loss", "Objective", "build_loss", "make_planes", "planes_needed"]
