@@ -19,8 +19,8 @@ WIDEST_GAP_MM = 20.0
 WIDEST_ANGLE_DEG = 50.0
 CLOSE_VOXELS = 3.0
 #: A duct that ends at a gap must be this many voxels wide for the gap to be a possible stricture: thinner ones break
-#: by chance.
-LEAST_REFERENCE_VOXELS = 2.0
+#: by chance, where their axis runs along the corners of voxels and none is half full.
+LEAST_REFERENCE_VOXELS = 1.35
 
 
 def find_gaps(
@@ -113,7 +113,7 @@ def _bridge(
     allowed = 90.0 if gap <= CLOSE_VOXELS * voxel else WIDEST_ANGLE_DEG
     if angle > allowed:
         return None
-    other = end if end is not None else 0
+    other = end if end is not None else _tip_beside(target, place, float(target.measured_mm[at]) / 2 + voxel, nodes)
     points = np.stack([tip.position_lps_mm, place])
     return Bridge(
         tip.id,
@@ -125,6 +125,15 @@ def _bridge(
         (_end(branch, tip.id)[1], float(target.measured_mm[at])),
         points,
     )
+
+
+def _tip_beside(target: Branch, place: np.ndarray, reach: float, nodes: list[Node]) -> int:
+    """The free end of a branch within ``reach`` mm of a place on it, 0 where there is none."""
+    for node in (target.start_node, target.end_node):
+        tip = nodes[node - 1]
+        if tip.degree == 1 and float(np.linalg.norm(tip.position_lps_mm - place)) <= reach:
+            return node
+    return 0
 
 
 def _spanning(best: dict[tuple[int, int], tuple[float, Bridge]], components: list[Component]) -> list[Bridge]:
