@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .card import ModelCard, OutputSpec, slicer_terminology
+from .card import ModelCard, OutputSpec, PostProcessing, slicer_terminology
 from .errors import InputError
 from .fit import check_fit
-from .inference import slice_probabilities
+from .flips import FlipAverage, check_flips
+from .inference import Runner, slice_probabilities
 from .io import SegmentInfo, write_segmentation_file
 from .postprocess import postprocess
 from .preprocess import Preparer, SlicePreparer
 from .progress import Progress, ProgressCallback, Timings
+from .scores import Scores
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Result:
     warnings : sentences a person should read.
     backend, device : what ran the network.
     card : the model's card.
+    scores : what is needed to decide again with another threshold, or None unless kept.
     """
 
     labels: Volume
@@ -50,6 +53,7 @@ class Result:
     backend: str
     device: str
     card: ModelCard = field(repr=False)
+    scores: Scores | None = field(default=None, repr=False)
 
     @property
     def empty(self) -> bool:
@@ -88,6 +92,9 @@ def segment(
     cancelled: Callable[[], bool] | None = None,
     batch_size: int | None = None,
     threshold: float | None = None,
+    flips: Sequence[str] = (),
+    postprocessing: PostProcessing | None = None,
+    keep_scores: bool = False,
 ) -> Result:
     """Segment a volume (several for a model with several input volumes) slice by slice.
 
@@ -100,6 +107,9 @@ def segment(
     cancelled : asked between batches; true raises Cancelled.
     batch_size : slices at once; by default what the device does best.
     threshold : instead of the card's.
+    flips : of "rows" and "columns": mirror images whose answers are averaged with the slice's own (`medseg.flips`).
+    postprocessing : instead of the card's.
+    keep_scores : whether to keep what `Scores.decide` needs, about 6 bytes a voxel.
 
     Raises InputError where model and volume do not fit, Cancelled, MedSegError.
     """
@@ -107,6 +117,8 @@ def segment(
     card = _card_of(model)
     if threshold is not None and not 0 <= threshold <= 1:
         raise InputError(f"the threshold {threshold} is not a probability", mend="give a number from 0 to 1")
+    flips = check_flips(flips)
+    settings = card.postprocessing if postprocessing is None else postprocessing
     fit = check_fit(volumes, card)
     if fit.problems:
         raise InputError(
@@ -119,11 +131,15 @@ def segment(
     if preparer.constant:
         warnings.append("an input volume has one and the same value everywhere; nothing can be found in it")
 
-    decide = _Decision(card.output, card.postprocessing.hysteresis_low, threshold, preparer, keep_probabilities)
+    activation = "none" if preparer.restores_raw else card.output.activation
+    runner: Runner = model
+    if flips:
+        runner, activation = FlipAverage(model, flips, activation), "none"
+    decide = _Decision(card.output, settings.hysteresis_low, threshold, preparer, keep_probabilities, keep_scores)
     for index, planes in slice_probabilities(
         preparer,
-        model,
-        "none" if preparer.restores_raw else card.output.activation,
+        runner,
+        activation,
         batch_size=batch_size,
         timings=timings,
         warnings=warnings,
@@ -138,7 +154,8 @@ def segment(
         labels = np.ascontiguousarray(back(decide.labels))
         candidates = None if decide.candidates is None else np.ascontiguousarray(back(decide.candidates))
         values = [label.value for label in card.output.labels]
-        postprocess(labels, values, card.postprocessing, volumes[0].voxel_volume_mm3, candidates)
+        scores = decide.scores(back, labels)
+        postprocess(labels, values, settings, volumes[0].voxel_volume_mm3, candidates)
         counts = np.bincount(labels.ravel(), minlength=max(values) + 1)
     probabilities = decide.probabilities
     if probabilities is not None:
@@ -160,6 +177,7 @@ def segment(
         backend=model.backend.name,
         device=model.choice.device,
         card=card,
+        scores=scores,
     )
 
 
@@ -172,7 +190,13 @@ class _Decision:
     """Takes restored probabilities slice by slice and keeps only what is needed of them."""
 
     def __init__(
-        self, output: OutputSpec, low: float | None, threshold: float | None, preparer: Preparer, keep: bool
+        self,
+        output: OutputSpec,
+        low: float | None,
+        threshold: float | None,
+        preparer: Preparer,
+        keep: bool,
+        keep_scores: bool = False,
     ) -> None:
         self.threshold = output.threshold if threshold is None else threshold
         self.compare_background = self.threshold is None
@@ -187,6 +211,8 @@ class _Decision:
         self.candidates = np.zeros(shape, dtype=dtype) if low is not None else None
         self.probabilities = np.zeros((len(label_channels), *shape), dtype=np.float32) if keep else None
         self.highest = np.zeros(len(label_channels), dtype=np.float32)
+        self.best = np.zeros(shape, dtype=dtype) if keep_scores else None
+        self.top = np.zeros(shape, dtype=np.float32) if keep_scores else None
 
     def add(self, index: int, planes: np.ndarray) -> None:
         scores = planes[1:] if self.compare_background else planes
@@ -199,7 +225,15 @@ class _Decision:
             self.candidates[index] = np.where(top >= self.low, named, 0)
         if self.probabilities is not None:
             self.probabilities[:, index] = scores
+        if self.best is not None and self.top is not None:
+            self.best[index], self.top[index] = named, top
         np.maximum(self.highest, scores.max(axis=(1, 2)), out=self.highest)
+
+    def scores(self, back: Callable[[np.ndarray], np.ndarray], labels: np.ndarray) -> Scores | None:
+        """What was kept, brought to the volume's axes by ``back``; ``labels`` (K, J, I) are not yet post-processed."""
+        if self.best is None or self.top is None:
+            return None
+        return Scores(np.ascontiguousarray(back(self.best)), np.ascontiguousarray(back(self.top)), labels.copy())
 
 
 def _card_of(model: Model) -> ModelCard:

@@ -15,6 +15,7 @@ from .server import Context, Operation
 
 if TYPE_CHECKING:
     from ..models import Model
+    from ..pipeline import Result
 
 #: What looking into a model file may take. The largest 2D networks in use need a twentieth of it.
 INSPECTION_BYTES = 8 * 2**30
@@ -46,15 +47,19 @@ def inspect(payload: dict[str, Any], context: Context) -> dict[str, Any]:
 def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     """Segment ``payload["volumes"]`` with the model file ``payload["model"]``.
 
-    Optional: ``device``, ``backend``, ``card`` (a card's JSON data), ``batch_size``, ``threshold``,
-    ``keep_probabilities``. The result has what `medseg.pipeline.Result` has.
+    Optional: ``device``, ``backend``, ``card`` (a card's JSON data), ``batch_size``, ``threshold``, ``flips``,
+    ``postprocessing`` (changes to the card's), ``keep_probabilities``, ``keep_scores``. The result has what
+    `medseg.pipeline.Result` has; kept scores stay here for `decide`, under the name that ``scores`` gives, and
+    ``best`` and ``top`` of them come back.
     """
     from ..pipeline import segment as run
+    from ..scores import changed_postprocessing
 
     volumes = payload.get("volumes") or []
     if not volumes:
         raise InputError("no volume was given", mend="choose an input volume")
-    model = MODEL.get(payload, context)
+    KEPT.forget()  # the memory is needed now
+    model, changes = MODEL.get(payload, context), payload.get("postprocessing")
     try:
         result = run(
             volumes,
@@ -64,9 +69,31 @@ def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
             cancelled=context.cancelled,
             batch_size=payload.get("batch_size"),
             threshold=payload.get("threshold"),
+            flips=payload.get("flips") or (),
+            postprocessing=None if model.card is None else changed_postprocessing(model.card, changes),
+            keep_scores=bool(payload.get("keep_scores")),
         )
     finally:
         MODEL.keep_if_unmoved()
+    kept = result.scores
+    return {
+        "scores": KEPT.keep(result),
+        "best": None if kept is None else kept.best,
+        "top": None if kept is None else kept.top,
+        **_answer(result),
+    }
+
+
+def decide(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Decide the last segmentation again: ``threshold`` (None: as the run did) and changes to ``postprocessing``.
+
+    ``payload["scores"]`` is the name that `segment` gave. The result is as of `segment`. Raises InputError where these
+    scores are no longer here.
+    """
+    return _answer(KEPT.decided(payload.get("scores"), payload.get("threshold"), payload.get("postprocessing")))
+
+
+def _answer(result: Result) -> dict[str, Any]:
     return {
         "labels": result.labels,
         "probabilities": result.probabilities,
@@ -79,6 +106,37 @@ def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
         "device": result.device,
         "card": result.card.to_dict(),
     }
+
+
+class KeptScores:
+    """The scores of the last run that asked for it, and the run."""
+
+    def __init__(self) -> None:
+        self._result: Result | None = None
+        self._name = 0
+
+    def keep(self, result: Result) -> int | None:
+        """Keep the scores of ``result`` if it has any; returns the name to ask with."""
+        if result.scores is None:
+            return None
+        self._result, self._name = result, self._name + 1
+        return self._name
+
+    def forget(self) -> None:
+        self._result = None
+
+    def decided(self, name: Any, threshold: float | None, changes: dict[str, Any] | None) -> Result:
+        """The kept run as it would be with these choices. Raises InputError."""
+        from dataclasses import replace
+
+        from ..scores import changed_postprocessing
+
+        result = self._result
+        if result is None or result.scores is None or name != self._name:
+            raise InputError("the probabilities of that run are no longer kept", mend="run it again")
+        settings = changed_postprocessing(result.card, changes)
+        labels, counts = result.scores.decide(result.labels, result.card, threshold, settings)
+        return replace(result, labels=labels, voxel_counts=counts, timings={}, scores=None, probabilities=None)
 
 
 class WarmModel:
@@ -137,5 +195,6 @@ def _state(path: str) -> Iterator[tuple[str, int, int]]:
 
 
 MODEL = WarmModel()
+KEPT = KeptScores()
 
-OPERATIONS: dict[str, Operation] = {"probe": probe, "inspect": inspect, "segment": segment}
+OPERATIONS: dict[str, Operation] = {"probe": probe, "inspect": inspect, "segment": segment, "decide": decide}

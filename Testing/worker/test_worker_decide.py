@@ -1,0 +1,46 @@
+"""The worker keeps the scores of the last run and decides it again with other choices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from medseg.client import WorkerClient, result_from_message
+from medseg.errors import InputError
+from medseg.volume import Volume
+from tiny_models import card_with, write_onnx
+
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def client():
+    with WorkerClient() as instance:
+        yield instance
+
+
+def test_a_run_is_decided_again_as_it_would_have_been(client, tmp_path):
+    model = tmp_path / "model.onnx"
+    write_onnx(model)
+    image = Volume(np.random.default_rng(5).normal(size=(4, 16, 16)).astype(np.float32), (1.0, 1.0, 2.0))
+    base = {"volumes": [image], "model": model, "card": card_with(), "backend": "onnxruntime", "device": "cpu"}
+
+    def run(**options):
+        return client.wait(client.submit("segment", {**base, **options}))
+
+    def decide(name, **options):
+        return client.wait(client.submit("decide", {"scores": name, **options}))
+
+    plain = run()
+    assert plain["scores"] is None and plain["top"] is None
+    kept = run(keep_scores=True)
+    np.testing.assert_array_equal(kept["labels"].array, plain["labels"].array)
+    threshold = float(np.quantile(kept["top"], 0.8))
+    changes = {"minimum_part_mm3": 5.0}
+    again = decide(kept["scores"], threshold=threshold, postprocessing=changes)
+    wanted = run(threshold=threshold, postprocessing=changes)
+    np.testing.assert_array_equal(again["labels"].array, wanted["labels"].array)
+    assert result_from_message(again).voxel_counts == result_from_message(wanted).voxel_counts
+    assert 0 < np.count_nonzero(again["labels"].array) != np.count_nonzero(plain["labels"].array)
+    np.testing.assert_array_equal(again["labels"].array > 0, wanted["labels"].array > 0)
+    with pytest.raises(InputError, match="no longer kept"):  # `wanted` was a run that kept nothing
+        decide(kept["scores"], threshold=0.5)
