@@ -9,7 +9,7 @@ from medseg.card import ModelCard
 from torch import Tensor, nn
 
 from . import terms
-from .planes import planes_needed, planes_of
+from .planes import planes_needed, planes_of, read_planes
 from .settings import Loss
 
 
@@ -39,7 +39,7 @@ class Objective(nn.Module):
         ----------
         logits : (B, L or L + 1, H, W).
         target : (B, H, W) int64, 0 background, n the n-th label.
-        planes : (B, P, H, W) with P = ``self.planes``, warped with the target; needed where P is not 0.
+        planes : (B, P, H, W) of `planes.make_planes`, P = ``self.planes``, warped with the target; needed unless P is 0.
         """
         logits = logits.float()
         labels = len(self.weights)
@@ -55,7 +55,7 @@ class Objective(nn.Module):
             elif planes is None:
                 raise ValueError(f"the loss term {name} reads planes that the batch does not have")
             else:
-                value = function(seen, term, planes[:, at : at + count].float())
+                value = function(seen, term, read_planes(term, planes[:, at : at + count]))
             total = total + term.weight * value
             at += count
         return total

@@ -1,12 +1,17 @@
-"""Planes that some terms need beside the labels: computed once for each slice, stored, and warped with the labels."""
+"""Planes that some terms need beside the labels: computed once for each slice, stored, and warped with the labels.
+
+They are stored as bytes, as the labels are; 0, which a warp leaves outside the slice, always means that nothing is there.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from medseg.skeleton import skeletonise
 from scipy import ndimage
+from torch import Tensor
 
-from .settings import BorderCrossEntropy, Boundary, Loss, SkeletonRecall
+from .settings import BorderCrossEntropy, Boundary, Loss, SkeletonRecall, Term
 
 #: Objects farther away than this many sigma weigh nothing.
 _REACH = 4.0
@@ -32,18 +37,30 @@ def make_planes(settings: Loss, slice_labels: np.ndarray, labels: int) -> np.nda
 
     Returns
     -------
-    (P, H, W) float16, in the order of the terms: thickened skeleton (label numbers), signed distance of each label
-    (pixels), border weight.
+    (P, H, W) uint8, in the order of the terms: thickened skeleton (label numbers), signed distance of each label (255
+    deepest inside, 0 farthest outside), border weight (255 is ``w0``).
     """
     planes: list[np.ndarray] = []
     for term in settings.all_terms.values():
         if isinstance(term, SkeletonRecall):
             planes.append(thick_skeleton(slice_labels, term.radius))
         elif isinstance(term, Boundary):
-            planes += [signed_distance(slice_labels == n, term.limit) for n in range(1, labels + 1)]
+            each = (signed_distance(slice_labels == n, term.limit) for n in range(1, labels + 1))
+            planes += [(distance / term.limit - 1) * -127.5 for distance in each]
         elif isinstance(term, BorderCrossEntropy):
-            planes.append(border_weight(slice_labels, term))
-    return np.stack(planes).astype(np.float16) if planes else np.zeros((0, *slice_labels.shape), np.float16)
+            planes.append(border_weight(slice_labels, term) * (255 / max(term.w0, 1e-6)))
+    rounded = [np.rint(plane).astype(np.uint8) for plane in planes]
+    return np.stack(rounded) if rounded else np.zeros((0, *slice_labels.shape), np.uint8)
+
+
+def read_planes(term: Term, planes: Tensor) -> Tensor:
+    """What `make_planes` stored for ``term``, (B, p, H, W) of any dtype, in the term's own numbers; float32."""
+    values = planes.float()
+    if isinstance(term, Boundary):
+        return term.limit - values * (2 * term.limit / 255)
+    if isinstance(term, BorderCrossEntropy):
+        return values * (term.w0 / 255)
+    return torch.round(values)
 
 
 def thick_skeleton(labels: np.ndarray, radius: int) -> np.ndarray:
