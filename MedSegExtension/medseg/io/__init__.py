@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .atomic import atomic_path
+from .channels import read_channels
 from .dicom import SeriesInfo, list_series
 from .labels import read_labels, read_segmentation_file
 from .names import case_name, find_cases
@@ -21,6 +22,7 @@ __all__ = [
     "check_finite",
     "find_cases",
     "list_series",
+    "read_channels",
     "read_labels",
     "read_segmentation_file",
     "read_volume",

@@ -19,7 +19,8 @@ from .names import DICOM_SUFFIXES, PICTURE_SUFFIXES, case_name, holds_dicom, is_
 from .nifti import NiftiHeader, read_geometry, read_header, read_voxels
 from .pictures import note_assumed_spacing, read_folder_of_pictures, read_picture, to_grey
 
-_NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz")
+#: What NIfTI files are called, Analyze pairs included.
+NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz")
 
 
 @overload
@@ -136,7 +137,7 @@ def _read_any(path: Path, series: str | None) -> _Read:
         return *read_dicom(path), True
     if suffix in (*PICTURE_SUFFIXES, ".ome.tif", ".ome.tiff"):
         return _picture(path, *read_picture(path))
-    if suffix in _NIFTI and (header := read_header(path)) is not None:
+    if suffix in NIFTI_SUFFIXES and (header := read_header(path)) is not None:
         return _nifti(path, header)
     return _itk(path)
 

@@ -1,0 +1,51 @@
+"""A stack of sections cut into cases of consecutive slices, so that it can be split at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from medseg.errors import InputError
+from medseg.volume import Volume
+
+from .case import Case, Problem
+
+
+def cut_into_blocks(cases: Sequence[Case], length: int) -> tuple[list[Case], list[Problem]]:
+    """Cases of ``length`` consecutive slices along the stored k axis; the last of a volume may be shorter.
+
+    Each block is a patient of its own, named ``CASE_000-009``. Blocks that touch share a border where slices resemble
+    each other; folds of blocks are therefore kinder than folds of patients.
+    """
+    blocks: list[Case] = []
+    problems = []
+    for case in cases:
+        try:
+            depth = case.reader.read_labels(case.labels, case.name).array.shape[0]
+        except InputError as error:
+            problems.append(Problem(case.labels, error.what, error.mend or "replace the file"))
+            continue
+        width = len(str(depth - 1))
+        for start in range(0, depth, length):
+            stop = min(depth, start + length)
+            name = f"{case.name}_{start:0{width}}-{stop - 1:0{width}}"
+            blocks.append(replace(case, name=name, patient=name, slab=(start, stop)))
+    return blocks, problems
+
+
+def cut(volume: Volume, slab: tuple[int, int] | None) -> Volume:
+    """Slices ``slab[0]`` to ``slab[1]`` (not included) along k, in their place."""
+    if slab is None:
+        return volume
+    start, stop = slab
+    origin = (volume.ijk_to_lps @ np.array([0, 0, start, 1.0]))[:3]
+    return Volume(
+        np.ascontiguousarray(volume.array[start:stop]),
+        volume.spacing,
+        (float(origin[0]), float(origin[1]), float(origin[2])),
+        volume.direction,
+        volume.name,
+        volume.source,
+        volume.modality,
+    )

@@ -1,0 +1,130 @@
+"""Whether a reference lies where its image lies."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+from medseg.io.names import suffix_of
+from medseg.orientation import Reorientation, orientation_code
+from medseg.volume import Volume
+
+from .case import Case, Problem
+from .readers import ArrayReader, is_picture
+
+#: Headers of drawing programs round, and nothing is lost by a tenth of a voxel.
+TOLERANCE_VOXELS = 0.1
+
+
+def fit_reference(case: Case, image: Volume, labels: Volume) -> tuple[Volume, list[Problem]]:
+    """The reference on the image's axes, and what is wrong with its place.
+
+    A reference that fills the same voxels of space in another axis order is turned (nothing is resampled) and a
+    warning says so. Formats without a place (pictures, arrays) and without directions (Amira) are taken voxel by voxel.
+    """
+    placeless = isinstance(case.reader, ArrayReader) or is_picture(case.labels)
+    if image.array.shape != labels.array.shape:
+        turned = None if placeless else turn_onto(labels, image)
+        return (
+            (turned, [_turned(case, image, labels)]) if turned is not None else (labels, [_size(case, image, labels)])
+        )
+    if placeless:
+        both = isinstance(case.reader, ArrayReader) or is_picture(case.image)
+        return labels, [] if both else [_taken(case, "it has no place in space")]
+    if _same(image, labels):
+        return labels, []
+    if suffix_of(case.labels) == ".am" and np.allclose(image.spacing, labels.spacing, rtol=0.02):
+        return labels, [_taken(case, "Amira keeps no axis directions, and its place differs from its image's")]
+    turned = turn_onto(labels, image)
+    if turned is not None:
+        return turned, [_turned(case, image, labels)]
+    return labels, [_elsewhere(case, image, labels)]
+
+
+def same_place(first: Volume, other: Volume) -> str | None:
+    """None where both have one grid, else what differs, for messages about input channels."""
+    if first.array.shape != other.array.shape:
+        return f"has {voxels(other)} voxels, the first channel {voxels(first)}"
+    return None if _same(first, other) else _difference(first, other)
+
+
+def turn_onto(volume: Volume, target: Volume) -> Volume | None:
+    """``volume`` with axes permuted and flipped to those of ``target``; None where that does not give its grid."""
+    cosines = target.direction.T @ volume.direction  # [target axis, own axis], axes (i, j, k)
+    order = max(permutations(range(3)), key=lambda p: sum(abs(cosines[n, p[n]]) for n in range(3)))
+    flips = [bool(cosines[n, order[n]] < 0) for n in range(3)]
+    # From (i, j, k) to the array's (k, j, i).
+    turn = Reorientation(
+        (2 - order[2], 2 - order[1], 2 - order[0]),
+        (flips[2], flips[1], flips[0]),
+    )
+    first = np.zeros(3)
+    for n, axis in enumerate(order):
+        if flips[n]:
+            first[axis] = volume.array.shape[2 - axis] - 1
+    origin = (volume.ijk_to_lps @ [*first, 1.0])[:3]
+    direction = np.stack([volume.direction[:, order[n]] * (-1 if flips[n] else 1) for n in range(3)], axis=1)
+    turned = Volume(
+        np.ascontiguousarray(turn.apply(volume.array)),
+        (volume.spacing[order[0]], volume.spacing[order[1]], volume.spacing[order[2]]),
+        (float(origin[0]), float(origin[1]), float(origin[2])),
+        direction,
+        volume.name,
+        volume.source,
+    )
+    return turned if _same(target, turned) else None
+
+
+def voxels(volume: Volume) -> str:
+    """``20×24×6``, along i, j and k."""
+    return "×".join(str(n) for n in volume.array.shape[::-1])
+
+
+def _same(first: Volume, other: Volume) -> bool:
+    return first.same_grid(other, tolerance_mm=TOLERANCE_VOXELS * min(first.spacing))
+
+
+def _size(case: Case, image: Volume, labels: Volume) -> Problem:
+    what = f"has {voxels(labels)} voxels, its image {voxels(image)}"
+    if sorted(image.array.shape) == sorted(labels.array.shape):
+        what += " (the same numbers in another order: were the axes exchanged?)"
+    return Problem(case.labels, what, "resample the reference onto its image")
+
+
+def _elsewhere(case: Case, image: Volume, labels: Volume) -> Problem:
+    return Problem(
+        case.labels,
+        f"lies elsewhere in space than its image ({_difference(image, labels)})",
+        "resample the reference onto its image, or correct its header",
+    )
+
+
+def _difference(image: Volume, labels: Volume) -> str:
+    if not np.allclose(image.spacing, labels.spacing, rtol=0.01):
+        ours, its = ("×".join(f"{s:.3g}" for s in v.spacing) for v in (labels, image))
+        return f"voxels of {ours} mm against {its} mm"
+    codes = orientation_code(labels), orientation_code(image)
+    if codes[0] != codes[1]:
+        return f"axes {codes[0]} against {codes[1]}"
+    if np.abs(image.direction - labels.direction).max() > 1e-3:
+        angle = np.degrees(np.arccos(np.clip((np.trace(image.direction.T @ labels.direction) - 1) / 2, -1, 1)))
+        return f"turned by {angle:.1f}°"
+    return f"{np.linalg.norm(np.subtract(image.origin, labels.origin)):.1f} mm apart"
+
+
+def _turned(case: Case, image: Volume, labels: Volume) -> Problem:
+    return Problem(
+        case.labels,
+        f"is stored along {orientation_code(labels)}, its image along {orientation_code(image)}; it was turned to fit",
+        "look at the case once: one of the headers may be wrong",
+        fatal=False,
+    )
+
+
+def _taken(case: Case, why: str) -> Problem:
+    return Problem(
+        case.labels,
+        f"is laid onto its image voxel by voxel: {why}",
+        "look at the case once: the order of slices and the sides cannot be checked",
+        fatal=False,
+    )
