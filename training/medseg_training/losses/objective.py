@@ -39,7 +39,7 @@ class Objective(nn.Module):
         ----------
         logits : (B, L or L + 1, H, W).
         target : (B, H, W) int64, 0 background, n the n-th label.
-        planes : (B, P, H, W) of `planes.make_planes`, P = ``self.planes``, warped with the target; needed unless P is 0.
+        planes : (B, P, H, W) of `make_planes`, P = ``self.planes``, warped as the target; not needed where P = 0.
         """
         logits = logits.float()
         labels = len(self.weights)

@@ -1,6 +1,6 @@
 """Planes that some terms need beside the labels: computed once for each slice, stored, and warped with the labels.
 
-They are stored as bytes, as the labels are; 0, which a warp leaves outside the slice, always means that nothing is there.
+They are stored as bytes, as the labels are; 0, which a warp leaves outside the slice, means that nothing is there.
 """
 
 from __future__ import annotations
