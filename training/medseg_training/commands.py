@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from medseg.cli.common import JsonOption, output, print_json
-from medseg.errors import InputError
 
 
 def train(
@@ -28,10 +27,11 @@ def train(
 ) -> None:
     """Train a 2D segmentation network from a folder of cases. Started again, it goes on where it was."""
     from .config import load_config
+    from .data.command import run_check
 
     loaded = load_config(config, settings or [])
     if check:
-        _check(loaded, as_json)
+        run_check(loaded, as_json)
         return
     from .training import train as run_training
 
@@ -69,24 +69,3 @@ def export(
             f"{parity['slices']} slices",
             markup=False,
         )
-
-
-def _check(config: object, as_json: bool) -> None:
-    from .cases import check_cases
-    from .config import Config
-
-    assert isinstance(config, Config)
-    count, problems = 0, []
-    for case, found in check_cases(config):
-        count += case is not None
-        for problem in found:
-            problems.append(problem)
-            if not as_json:
-                output.print(problem.line(), markup=False)
-    fatal = sum(p.fatal for p in problems)
-    if as_json:
-        print_json({"cases": count, "errors": fatal, "problems": [vars(p) for p in problems]})
-    if fatal:
-        raise InputError(f"{fatal} errors in {count} cases", file=config.data[0], mend="mend what the lines above name")
-    if not as_json:
-        output.print(f"{count} cases, no errors", markup=False)
