@@ -8,7 +8,7 @@ the same patient stored in another axis order gives the same numbers to the last
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -25,14 +25,20 @@ _ORDERS = {"nearest": 0, "linear": 1, "cubic": 3}
 
 @dataclass(frozen=True)
 class Intensity:
-    """An affine map of intensities, ``(x - shift) * scale``, clipped to [0, 1] where asked."""
+    """An affine map of intensities, ``(x - shift) * scale``, clipped to [0, 1] where asked.
+
+    ``limits`` is what intensities are limited to before.
+    """
 
     shift: float
     scale: float
     clip: bool = False
+    limits: tuple[float, float] | None = None
 
     def apply(self, image: np.ndarray) -> np.ndarray:
         """float32 image of the same shape."""
+        if self.limits is not None:
+            image = np.clip(image, np.float32(self.limits[0]), np.float32(self.limits[1]))
         mapped = (image - np.float32(self.shift)) * np.float32(self.scale)
         return np.clip(mapped, 0.0, 1.0, out=mapped) if self.clip else mapped
 
@@ -42,6 +48,13 @@ def measure_intensity(voxels: np.ndarray, normalisation: Normalisation) -> Inten
 
     A constant image maps to zero: it has no contrast to bring out, and dividing by zero would make NaN.
     """
+    limits = normalisation.limits
+    if limits is None:
+        return _measured(voxels, normalisation)
+    return replace(_measured(np.clip(voxels, *limits), normalisation), limits=limits)
+
+
+def _measured(voxels: np.ndarray, normalisation: Normalisation) -> Intensity:
     kind = normalisation.kind
     if kind == "none":
         return Intensity(0.0, 1.0)

@@ -100,6 +100,7 @@ class Normalisation:
     mean: float | None = None
     standard_deviation: float | None = None
     clip: bool = True
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class OutputSpec:
     labels: tuple[Label, ...]
     background_channel: bool
     threshold: float | None
+    overlap: Literal["most_probable", "last"] = "most_probable"
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,7 @@ def _input(data: Mapping[str, Any], source: str | Path | None) -> InputSpec:
 
 def _normalisation(data: Mapping[str, Any], source: str | Path | None) -> Normalisation:
     data = dict(data)
-    for name in ("percentiles", "window"):
+    for name in ("percentiles", "window", "limits"):
         if name in data:
             low, high = data[name]
             if not low < high:
@@ -336,7 +338,10 @@ def _output(data: Mapping[str, Any], source: str | Path | None) -> OutputSpec:
         _refuse(
             "output.threshold", "null needs a background channel to compare with", "give a number such as 0.5", source
         )
-    return OutputSpec(activation, tuple(labels), background, threshold)
+    overlap = data.get("overlap", "most_probable")
+    if overlap == "last" and threshold is None:
+        _refuse("output.overlap", "last needs a threshold to reach", "set output.threshold, such as 0.5", source)
+    return OutputSpec(activation, tuple(labels), background, threshold, overlap)
 
 
 def _terminology(data: Mapping[str, Any] | None) -> Terminology | None:
