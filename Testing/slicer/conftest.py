@@ -6,6 +6,7 @@ tested in `Testing/slicer_window`.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import types
 from pathlib import Path
@@ -13,7 +14,13 @@ from pathlib import Path
 import pytest
 
 slicer = pytest.importorskip("slicer", reason="needs the slicer-core wheel")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# By its place: with `Testing` on the search path its folder `slicer` would become part of Slicer's package.
+if "standins" not in sys.modules:
+    _place = Path(__file__).resolve().parents[1] / "standins"
+    _spec = importlib.util.spec_from_file_location(
+        "standins", _place / "__init__.py", submodule_search_locations=[_place]
+    )
+    sys.modules["standins"] = importlib.util.module_from_spec(_spec)
 
 from standins.mrml import mrml_application  # noqa: E402
 

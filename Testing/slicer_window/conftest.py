@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +14,13 @@ import pytest
 
 pytest.importorskip("slicer", reason="needs the slicer-core wheel")
 pytest.importorskip("PySide6", reason="needs PySide6")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# By its place: with `Testing` on the search path its folder `slicer` would become part of Slicer's package.
+if "standins" not in sys.modules:
+    _place = Path(__file__).resolve().parents[1] / "standins"
+    _spec = importlib.util.spec_from_file_location(
+        "standins", _place / "__init__.py", submodule_search_locations=[_place]
+    )
+    sys.modules["standins"] = importlib.util.module_from_spec(_spec)
 
 import slicer
 from standins import pythonqt
