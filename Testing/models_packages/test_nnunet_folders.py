@@ -13,9 +13,13 @@ import pytest
 import torch
 from medseg.errors import InputError, UnsafeModelError
 from medseg.models import inspect_model, open_model
+from medseg.models.nnunet_plans import read_plans
+from medseg.models.nnunet_prepare import PlannedPreparer
 from medseg.networks.nnunet import PlannedUNet, SlidingEnsemble, gaussian, steps
 from medseg.pipeline import segment
+from medseg.preprocess import SlicePreparer
 from medseg.volume import Volume
+from scipy import ndimage
 
 KWARGS = {
     "n_stages": 3,
@@ -131,7 +135,10 @@ def test_folds_and_mirrors_are_averaged(tmp_path, residual) -> None:
     assert report.format == "nnunet" and len(report.details["folds"]) == 2 and report.missing == ()
     assert report.parameters == sum(parameter.numel() for parameter in networks[0].parameters())
     with open_model(path, device="cpu") as model:
-        np.testing.assert_allclose(model.run(x.numpy()), wanted.numpy(), atol=1e-5)
+        found = model.run(x.numpy())
+    # Sums are kept in half precision, as nnU-Net keeps them: coarse in the corners, where weights are tiny.
+    inner = np.broadcast_to(gaussian((16, 24)).numpy() > 0.01, found.shape)
+    np.testing.assert_allclose(found[inner], wanted.numpy()[inner], rtol=4e-3, atol=1e-3)
 
 
 def test_a_zip_gives_the_same_as_its_folder(tmp_path) -> None:
@@ -168,7 +175,7 @@ def test_patches_lie_as_in_nnunet() -> None:
     assert steps(110, 64) == [0, 23, 46]  # the example in nnU-Net's own source
     assert steps(64, 64) == [0] and steps(65, 64) == [0, 1] and steps(128, 64) == [0, 32, 64]
     weights = gaussian((16, 24))
-    assert weights.argmax() == 8 * 24 + 12 and weights.max() == 1 and weights.min() > 0
+    assert weights.argmax() == 8 * 24 + 12 and weights.max() == 10 and weights.min() > 0
 
 
 def test_overlapping_patches_of_a_local_network_give_what_the_whole_gives() -> None:
@@ -178,7 +185,7 @@ def test_overlapping_patches_of_a_local_network_give_what_the_whole_gives() -> N
     for shape in ((40, 50), (7, 60), (16, 24), (9, 9)):
         x = torch.randn(1, 1, *shape)
         with torch.inference_mode():
-            torch.testing.assert_close(ensemble(x), pointwise(x), atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(ensemble(x).float(), pointwise(x), atol=4e-3, rtol=0.1)
 
 
 def test_plans_become_the_card(tmp_path) -> None:
@@ -188,7 +195,7 @@ def test_plans_become_the_card(tmp_path) -> None:
     assert (size.mode, size.spacing_mm, size.interpolation, size.antialias) == ("resample", (0.5, 0.75), "cubic", False)
     assert [(label.value, label.name, label.channel) for label in output.labels] == [(1, "duct", 1), (2, "bladder", 2)]
     assert output.activation == "softmax" and output.threshold is None
-    assert any("empty border" in warning for warning in report.warnings)
+    assert report.warnings == []
     volume = Volume(
         np.random.default_rng(0).normal(size=(3, 10, 20)).astype(np.float32),
         (1.0, 1.0, 4.0),
@@ -199,16 +206,129 @@ def test_plans_become_the_card(tmp_path) -> None:
         assert segment(volume, model).labels.array.shape == (3, 10, 20)
 
 
+def volume_of(array: np.ndarray, spacing: tuple[float, float, float] = (0.75, 0.5, 3.0)) -> Volume:
+    return Volume(array.astype(np.float32), spacing, (0.0, 0.0, 0.0), np.eye(3))
+
+
+def preparer_for(written: dict, *arrays: np.ndarray, dataset: dict = DATASET, **more: object) -> PlannedPreparer:
+    plan = read_plans(written, dataset)
+    return PlannedPreparer(plan, [volume_of(array, **more) for array in arrays], None)
+
+
 def test_ct_is_limited_and_normalised_by_the_fixed_numbers(tmp_path) -> None:
-    network = build()
-    path = result_folder(tmp_path / "run", [network], plans(normalization_schemes=["CTNormalization"]))
-    x = torch.rand(1, 1, 16, 24) * 400 - 100
+    written = plans(normalization_schemes=["CTNormalization"])
+    array = np.random.default_rng(1).uniform(-100, 300, (2, 16, 24))
+    preparer = preparer_for(written, array)
+    np.testing.assert_allclose(preparer.prepare(1)[0], (array[1].clip(0, 100) - 40) / 20, atol=1e-5)
+    # The card says the same, for a model that is converted from this one.
+    card = inspect_model(result_folder(tmp_path / "run", [build()], written)).card
+    alone = SlicePreparer([volume_of(array)], card)
+    np.testing.assert_allclose(alone.prepare(1)[0], preparer.prepare(1)[0], atol=1e-5)
+
+
+def test_the_empty_border_is_left_out_and_comes_back_as_background() -> None:
+    array = np.zeros((6, 30, 40), np.float32)
+    array[1:4, 5:21, 7:31] = np.random.default_rng(0).uniform(1, 9, (3, 16, 24))
+    preparer = preparer_for(plans(), array)
+    assert list(preparer.indices) == [1, 2, 3] and preparer.network_shape == (16, 24)
+    inside = array[1:4, 5:21, 7:31]
+    np.testing.assert_allclose(preparer.prepare(2)[0], (inside[1] - inside.mean()) / inside.std(), atol=1e-5)
+    back = preparer.restore(np.stack([np.zeros((16, 24)), np.full((16, 24), 3.0), np.zeros((16, 24))]), [0, 1])
+    assert back.shape == (2, 30, 40) and back[0, 0, 0] == 1 and back[1, 0, 0] == 0
+    np.testing.assert_allclose(back[1, 5:21, 7:31], np.exp(3) / (np.exp(3) + 2), atol=1e-6)
+
+
+def test_inside_the_body_alone_where_the_plans_say_so() -> None:
+    array = np.random.default_rng(0).uniform(1, 9, (3, 16, 24)).astype(np.float32)
+    array[:, :4, :6] = 0
+    array[1, 9, 9] = 0  # a hole in the body counts as body
+    preparer = preparer_for(plans(use_mask_for_norm=[True]), array)
+    body = np.ones(array.shape, bool)
+    body[:, :4, :6] = False
+    wanted = np.where(body, (array - array[body].mean()) / array[body].std(), array)
+    np.testing.assert_allclose(preparer.prepare(1)[0], wanted[1], atol=1e-5)
+
+
+def test_each_channel_is_normalised_in_its_own_way() -> None:
+    dataset = {**DATASET, "channel_names": {"0": "CT", "1": "T2"}}
+    written = plans(normalization_schemes=["CTNormalization", "ZScoreNormalization"], use_mask_for_norm=[False, False])
+    rng = np.random.default_rng(0)
+    first, second = rng.uniform(-50, 200, (2, 16, 24)), rng.uniform(1, 2, (2, 16, 24))
+    preparer = preparer_for(written, first, second, dataset=dataset)
+    np.testing.assert_allclose(preparer.prepare(0)[0], (first[0].clip(0, 100) - 40) / 20, atol=1e-5)
+    np.testing.assert_allclose(preparer.prepare(0)[1], (second[0] - second.mean()) / second.std(), atol=1e-4)
+    with pytest.raises(InputError, match="CT, T2"):
+        preparer_for(written, first, dataset=dataset)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "separate"),
+    [((1.0, 1.3, 1.4), None), ((1.0, 1.3, 5.0), 0), ((1.0, 6.0, 1.0), 1), ((6.0, 1.0, 1.0), 2)],
+)
+def test_slices_are_resampled_as_the_whole_volume_is(spacing, separate) -> None:
+    """Against scikit-image on the whole volume at once, which is what nnU-Net calls."""
+    skimage = pytest.importorskip("skimage.transform")
+    rng = np.random.default_rng(3)
+    array = ndimage.gaussian_filter(rng.normal(size=(7, 22, 30)), 1).astype(np.float32)
+    preparer = preparer_for(plans(normalization_schemes=["NoNormalization"]), array, spacing=spacing)
+    rows, columns = preparer.network_shape
+    found = np.concatenate([preparer.prepare(number) for number in range(7)])
+    options = {"order": 3, "mode": "edge", "anti_aliasing": False}
+    wide = array.astype(np.float64)
+    if separate is None:
+        wanted = skimage.resize(wide, (7, rows, columns), **options)
+    elif separate == 0:
+        wanted = np.stack([skimage.resize(plane, (rows, columns), **options) for plane in wide])
+    else:
+        fine = (7, columns) if separate == 1 else (7, rows)
+        planes = [skimage.resize(plane, fine, **options) for plane in np.moveaxis(wide, separate, 0)]
+        count, have = (rows, 22) if separate == 1 else (columns, 30)
+        nearest = [min(have - 1, int(have / count * (n + 0.5))) for n in range(count)]
+        wanted = np.moveaxis(np.stack(planes)[nearest], 0, separate)
+    np.testing.assert_allclose(found, wanted, atol=2e-6)
+
+
+def test_raw_outputs_are_resampled_and_not_probabilities() -> None:
+    preparer = preparer_for(plans(), np.random.default_rng(0).normal(size=(2, 8, 12)), spacing=(1.5, 1.0, 3.0))
+    assert preparer.network_shape == (16, 24)
+    raw = np.zeros((3, 16, 24), np.float32)
+    raw[1, :, 12:] = 40.0
+    raw[0, :, :12] = 4.0
+    back = preparer.restore(raw)
+    # Half-way the raw outputs would be 2 and 20; the probabilities would be even.
+    assert back.shape == (3, 8, 12) and back[1, 4, 6] > 0.99
+
+
+def test_turned_slices_run_along_the_axis_of_the_plans(tmp_path) -> None:
+    path = result_folder(tmp_path / "run", [build()], {**plans(), "transpose_forward": [1, 0, 2]})
+    array = np.random.default_rng(0).normal(size=(16, 3, 24)).astype(np.float32)
+    straight = result_folder(tmp_path / "straight", [build()])
+    report = inspect_model(path)
+    assert any("stored j axis" in warning for warning in report.warnings)
+    with open_model(path, device="cpu") as turned, open_model(straight, device="cpu") as usual:
+        found = segment(volume_of(array, (0.75, 3.0, 0.5)), turned).labels.array
+        wanted = segment(volume_of(array.transpose(1, 0, 2), (0.75, 0.5, 3.0)), usual).labels.array
+    assert found.any()
+    np.testing.assert_array_equal(found, wanted.transpose(1, 0, 2))
+
+
+def test_regions_are_painted_over_each_other(tmp_path) -> None:
+    regions = {
+        **DATASET,
+        "labels": {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "rim": 3},
+        "regions_class_order": [1, 2, 5],
+    }
+    path = result_folder(tmp_path / "run", [build()], None, regions)
     with open_model(path, device="cpu") as model:
-        assert model.card.input.normalisation.kind == "none"
-        found = model.run(x.numpy())
-    with torch.inference_mode():
-        wanted = SlidingEnsemble([network], (16, 24), (0, 1))((x.clamp(0, 100) - 40) / 20)
-    np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
+        model.run = lambda batch: np.broadcast_to(  # raw outputs of three regions, in stripes
+            np.repeat(np.array([[-1, 1, 1, 1], [-1, -1, 1, 1], [-1, -1, -1, 1]], np.float32) * [[2], [1], [4]], 6, 1)[
+                None, :, None
+            ],
+            (len(batch), 3, 16, 24),
+        )
+        found = segment(volume_of(np.random.default_rng(0).normal(size=(2, 16, 24))), model)
+    assert [np.unique(found.labels.array[..., column]).tolist() for column in (2, 8, 14, 20)] == [[0], [1], [2], [5]]
+    assert [segment.name for segment in found.segments] == ["whole", "core", "rim"]
 
 
 def test_older_plans_are_read(tmp_path) -> None:
@@ -267,17 +387,37 @@ def test_plans_that_cannot_be_built_say_why(tmp_path, change, word) -> None:
         open_model(result_folder(tmp_path / "run", [build()], plans(**change)), device="cpu")
 
 
-def test_regions_and_turned_slices_open_without_a_card(tmp_path) -> None:
-    regions = {**DATASET, "labels": {"background": 0, "whole": [1, 2], "part": 2}, "regions_class_order": [1, 2]}
-    turned = {**plans(), "transpose_forward": [1, 0, 2]}
-    for number, (written, dataset) in enumerate(((plans(), regions), (turned, DATASET))):
-        report = inspect_model(result_folder(tmp_path / str(number), [build()], written, dataset))
-        assert report.card is None and "cannot be put into a card" in report.warnings[0]
+def test_what_the_plans_leave_open_is_refused(tmp_path) -> None:
+    unordered = {**DATASET, "labels": {"background": 0, "whole": [1, 2], "part": 2}}
+    with pytest.raises(InputError, match="no order"):
+        inspect_model(result_folder(tmp_path / "a", [build()], None, unordered))
+    other = plans(resampling_fn_data="resample_torch_fornnunet")
+    with pytest.raises(InputError, match="resamples with"):
+        inspect_model(result_folder(tmp_path / "b", [build()], other))
+    with pytest.raises(InputError, match="normalisation"):
+        inspect_model(result_folder(tmp_path / "c", [build()], plans(normalization_schemes=["MineOwn"])))
+
+
+def test_folds_are_chosen_as_nnunet_chooses_them(tmp_path) -> None:
+    path = result_folder(tmp_path / "run", [build()])
+    for name in ("fold_all/checkpoint_final.pth", "fold_1/checkpoint_best.pth"):
+        (path / name).parent.mkdir()
+        torch.save(checkpoint(build(seed=1)), path / name)
+    assert inspect_model(path).details["folds"] == ["fold_0/checkpoint_final.pth"]
+
+
+def test_a_configuration_that_inherits_is_read(tmp_path) -> None:
+    written = plans()
+    written["configurations"]["2d_small"] = {"inherits_from": "2d", "patch_size": [16, 16]}
+    path = result_folder(tmp_path / "run", [build()], written, configuration="2d_small")
+    assert inspect_model(path).details["patch_size"] == [16, 16]
 
 
 def test_folders_of_another_kind_are_refused(tmp_path) -> None:
-    with pytest.raises(InputError, match="configuration 3d_fullres"):
-        inspect_model(result_folder(tmp_path / "a", [build()], configuration="3d_fullres"))
+    whole = plans()
+    whole["configurations"]["3d_fullres"] = {**whole["configurations"]["2d"], "spacing": [1] * 3, "patch_size": [8] * 3}
+    with pytest.raises(InputError, match="configuration 3d_fullres is not of two dimensions"):
+        inspect_model(result_folder(tmp_path / "a", [build()], whole, configuration="3d_fullres"))
     with pytest.raises(InputError, match="no fold"):
         inspect_model(empty(tmp_path / "d"))
     with pytest.raises(InputError, match="does not fit the plans"):
@@ -307,3 +447,11 @@ def test_a_payload_in_a_checkpoint_is_not_executed(tmp_path) -> None:
     with pytest.raises(UnsafeModelError, match="mkdir"):
         open_model(path, device="cpu")
     assert not (tmp_path / "executed").exists()
+
+
+def test_volumes_are_turned_to_ras_where_nnunets_reader_does_so() -> None:
+    written = {**plans(normalization_schemes=["NoNormalization"]), "image_reader_writer": "NibabelIOWithReorient"}
+    array = np.random.default_rng(0).normal(size=(3, 16, 24)).astype(np.float32)
+    # LPS as stored: columns run to the left and rows to the back, so both are turned round.
+    preparer = preparer_for(written, array)
+    np.testing.assert_allclose(preparer.prepare(1)[0], array[1, ::-1, ::-1], atol=1e-6)

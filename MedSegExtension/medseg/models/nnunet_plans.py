@@ -16,6 +16,9 @@ _RESIDUAL = {"dynamic_network_architectures.architectures.unet.ResidualEncoderUN
 _FIXED = {"conv_op": ("torch.nn.modules.conv.Conv2d", "torch.nn.Conv2d"),
           "norm_op": ("torch.nn.modules.instancenorm.InstanceNorm2d", "torch.nn.InstanceNorm2d"),
           "nonlin": ("torch.nn.LeakyReLU", "torch.nn.modules.activation.LeakyReLU")}  # fmt: skip
+SCHEMES = (
+    "ZScoreNormalization", "CTNormalization", "NoNormalization", "RescaleTo01Normalization", "RGBTo01Normalization"
+)  # fmt: skip
 MAX_STAGES, MAX_WIDTH, MAX_BLOCKS = 12, 4096, 64
 
 
@@ -24,30 +27,56 @@ class PlansRefused(ValueError):
 
 
 @dataclass(frozen=True)
+class Resampling:
+    """How nnU-Net resamples: spline ``order``, that of an axis resampled on its own, and whether one is (None: it
+    decides by the spacing)."""
+
+    order: int
+    order_coarse: int = 0
+    separate: bool | None = None
+
+
+@dataclass(frozen=True)
 class Plans:
-    """A 2D configuration. ``network`` holds the arguments of `networks.nnunet.PlannedUNet` but for the classes."""
+    """A 2D configuration.
+
+    Attributes
+    ----------
+    network : arguments of `networks.nnunet.PlannedUNet` but for the classes.
+    patch, spacing : (rows, columns), pixels and mm.
+    normalisations, masked, intensities : of each channel: the scheme, whether it measures inside the body alone, and
+        the fixed numbers of CT.
+    transpose : which stored axis (k, j, i) is slice, row and column.
+    canonical : whether volumes are turned to RAS before that (nnU-Net's NibabelIOWithReorient).
+    data, probabilities : how images and raw outputs are resampled.
+    labels : value of each name but background; where ``regions``, the value each region is painted with, in the order
+        of the output channels and of painting.
+    """
 
     network: dict[str, Any]
     patch: tuple[int, int]
     spacing: tuple[float, float]
     normalisations: tuple[str, ...]
-    masked: bool
+    masked: tuple[bool, ...]
     intensities: tuple[dict[str, float], ...]
-    transpose: tuple[int, ...]
-    cubic: bool
+    transpose: tuple[int, int, int]
+    canonical: bool
+    data: Resampling
+    probabilities: Resampling
     channels: tuple[str, ...]
     labels: dict[str, int]
     regions: bool
 
     @property
-    def classes(self) -> int:
-        return len(self.labels) + 1
+    def heads(self) -> int:
+        """Output channels of the network."""
+        return len(self.labels) + (0 if self.regions else 1)
 
 
-def read_plans(plans: dict[str, Any], dataset: dict[str, Any]) -> Plans:
-    """The 2D configuration of ``plans``. Raises PlansRefused."""
+def read_plans(plans: dict[str, Any], dataset: dict[str, Any], name: str = "2d") -> Plans:
+    """The configuration ``name`` of ``plans``, which must be of two dimensions. Raises PlansRefused."""
     try:
-        return _plans(plans, dataset)
+        return _plans(plans, dataset, name)
     except PlansRefused:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
@@ -56,33 +85,95 @@ def read_plans(plans: dict[str, Any], dataset: dict[str, Any]) -> Plans:
         ) from None
 
 
-def _plans(plans: dict[str, Any], dataset: dict[str, Any]) -> Plans:
-    configuration = plans["configurations"]["2d"]
-    names = dataset["channel_names"]
+def _plans(plans: dict[str, Any], dataset: dict[str, Any], name: str) -> Plans:
+    if name not in plans["configurations"]:
+        raise PlansRefused(f"its plans have no configuration {name[:40]!r}")
+    configuration = _inherited(plans["configurations"], name)
+    names = dataset["channel_names"] if "channel_names" in dataset else dataset["modality"]
     channels = tuple(str(names[str(n)]) for n in range(len(names)))
     if not 1 <= len(channels) <= 16:
         raise PlansRefused(f"there are {len(channels)} input channels")
-    labels = {str(name): value for name, value in dataset["labels"].items() if name not in ("background", "ignore")}
-    regions = any(isinstance(value, list) for value in labels.values())
-    if not regions and sorted(labels.values()) != list(range(1, len(labels) + 1)):
-        raise PlansRefused("its labels are not numbered from 1")
-    if not 1 <= len(labels) <= 1000:
-        raise PlansRefused(f"it has {len(labels)} labels")
+    labels, regions = _labels(dataset)
     spacing, patch = configuration["spacing"], configuration["patch_size"]
     if len(spacing) != 2 or len(patch) != 2:
-        raise PlansRefused("its configuration 2d is not of two dimensions")
+        raise PlansRefused(f"its configuration {name[:40]} is not of two dimensions")
+    if configuration.get("preprocessor_name", "DefaultPreprocessor") != "DefaultPreprocessor":
+        raise PlansRefused(f"its preprocessor is {str(configuration['preprocessor_name'])[:60]!r}, not the default one")
     schemes = tuple(str(name) for name in configuration["normalization_schemes"])
+    unknown = [name for name in schemes if name not in SCHEMES]
+    if unknown or len(schemes) != len(channels):
+        raise PlansRefused(f"its normalisation is {', '.join(schemes)[:120]} for {len(channels)} channels")
+    masks = configuration.get("use_mask_for_norm") or [False] * len(channels)
     measured = plans.get("foreground_intensity_properties_per_channel") or {}
     intensities = tuple(_intensity(measured.get(str(n))) for n in range(len(channels)))
-    order = (configuration.get("resampling_fn_data_kwargs") or {}).get("order", 3)
+    for scheme, entry in zip(schemes, intensities, strict=True):
+        if scheme == "CTNormalization" and len(entry) < 4:
+            raise PlansRefused("plans.json lacks the intensities of CT")
     return Plans(
         network={"inputs": len(channels), **_network(configuration)},
         patch=(_whole(patch[0], 8192), _whole(patch[1], 8192)),
         spacing=(_positive(spacing[0]), _positive(spacing[1])),
-        normalisations=schemes, masked=any(configuration.get("use_mask_for_norm") or []), intensities=intensities,
-        transpose=tuple(int(axis) for axis in plans.get("transpose_forward", (0, 1, 2))), cubic=order == 3,
-        channels=channels, labels=labels, regions=regions,
-    )  # fmt: skip
+        normalisations=schemes,
+        masked=tuple(bool(masks[n]) for n in range(len(channels))),
+        intensities=intensities,
+        transpose=_permutation(plans.get("transpose_forward", (0, 1, 2))),
+        canonical=plans.get("image_reader_writer") == "NibabelIOWithReorient",
+        data=_resampling(configuration, "data", 3),
+        probabilities=_resampling(configuration, "probabilities", 1),
+        channels=channels,
+        labels=labels,
+        regions=regions,
+    )
+
+
+def _inherited(configurations: dict[str, Any], name: str, depth: int = 0) -> dict[str, Any]:
+    """A configuration with what it inherits from others filled in, as nnU-Net's plans handler does."""
+    found = configurations[name]
+    parent = found.get("inherits_from")
+    if parent is None:
+        return found
+    if depth > 8:
+        raise PlansRefused("its configurations inherit from each other in a circle")
+    return {**_inherited(configurations, str(parent), depth + 1), **found}
+
+
+def _labels(dataset: dict[str, Any]) -> tuple[dict[str, int], bool]:
+    """Value of each name, and whether they are regions (then in the order of channels)."""
+    given = {str(name): value for name, value in dataset["labels"].items() if name not in ("background", "ignore")}
+    regions = any(isinstance(value, list) and len(value) > 1 for value in given.values())
+    if not 1 <= len(given) <= 1000:
+        raise PlansRefused(f"it has {len(given)} labels")
+    if regions:
+        order = dataset.get("regions_class_order")
+        given = {name: value for name, value in given.items() if value not in (0, [0])}
+        if not isinstance(order, list) or len(order) != len(given):
+            raise PlansRefused("its regions have no order (regions_class_order)")
+        values = [_whole(value, 65535) for value in order]
+        if len(set(values)) != len(values):
+            raise PlansRefused("two of its regions are painted with the same value")
+        return dict(zip(given, values, strict=True)), True
+    plain = {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in given.items()}
+    if sorted(plain.values()) != list(range(1, len(plain) + 1)):
+        raise PlansRefused("its labels are not numbered from 1")
+    return plain, False
+
+
+def _permutation(axes: Any) -> tuple[int, int, int]:
+    found = tuple(int(axis) for axis in axes)
+    if sorted(found) != [0, 1, 2]:
+        raise PlansRefused(f"{str(axes)[:40]} is no order of three axes")
+    return found[0], found[1], found[2]
+
+
+def _resampling(configuration: dict[str, Any], what: str, usual: int) -> Resampling:
+    name = configuration.get(f"resampling_fn_{what}", "resample_data_or_seg_to_shape")
+    if name != "resample_data_or_seg_to_shape":
+        raise PlansRefused(f"it resamples with {str(name)[:60]!r}, not with nnU-Net's default function")
+    given = configuration.get(f"resampling_fn_{what}_kwargs") or {}
+    order, coarse, separate = given.get("order", usual), given.get("order_z", 0), given.get("force_separate_z")
+    if order not in range(6) or coarse not in range(6) or separate not in (None, True, False):
+        raise PlansRefused("its settings of resampling cannot be understood")
+    return Resampling(order, coarse, separate)
 
 
 def _intensity(entry: Any) -> dict[str, float]:

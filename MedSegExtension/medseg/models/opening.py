@@ -16,7 +16,7 @@ from .inspecting import static_report, use_card
 from .keras_file import open_keras_model
 from .model import Model
 from .monai_bundle import open_monai_bundle
-from .nnunet_folder import open_nnunet
+from .nnunet_folder import open_nnunet, preparer_of
 from .pt2_file import open_pt2
 from .report import ModelReport
 from .state_dict_file import open_state_dict, with_architecture
@@ -108,7 +108,7 @@ def open_model(
     if report.format == "torchscript":
         # What such a file tells about its channels is a guess, which must not refuse a batch.
         in_channels, out_channels = None if found is None else found.in_channels, None
-    return Model(
+    model = Model(
         path,
         report.format,
         card=found,
@@ -122,6 +122,9 @@ def open_model(
         fixed_batch=report.fixed_batch,
         warnings=report.warnings,
     )
+    if report.format == "nnunet":
+        model.preparer = preparer_of(path)
+    return model
 
 
 def _candidates(report: ModelReport, backend: str | None) -> tuple[str, ...]:
