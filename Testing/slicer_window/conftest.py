@@ -18,7 +18,7 @@ pytest.importorskip("PySide6", reason="needs PySide6")
 if "standins" not in sys.modules:
     _place = Path(__file__).resolve().parents[1] / "standins"
     _spec = importlib.util.spec_from_file_location(
-        "standins", _place / "__init__.py", submodule_search_locations=[_place]
+        "standins", _place / "__init__.py", submodule_search_locations=[str(_place)]
     )
     sys.modules["standins"] = importlib.util.module_from_spec(_spec)
 
