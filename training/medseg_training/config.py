@@ -13,6 +13,7 @@ from medseg.errors import InputError
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from .augment import PRESETS, Augmentation
+from .crossval.settings import CrossValidation
 from .data.settings import DataSettings
 from .losses.settings import Loss
 from .section import Amount, Section, Share
@@ -53,6 +54,9 @@ class Split(Section):
     folds: int | None = Field(default=None, ge=2)
     """Number of folds; with it, fold ``fold`` validates and ``validation`` is not used."""
     fold: int = Field(default=0, ge=0)
+    stratify: str | None = None
+    """What ``medseg crossval`` balances its folds by: ``table`` (the column stratum of ``patients``), ``labels`` (which
+    ones a reference holds), or a regular expression on the case name whose first group is the stratum."""
     seed: int = 0
 
     @model_validator(mode="after")
@@ -151,6 +155,7 @@ class Config(DataSettings):
     """Transforms and the policy that picks among them, or the name of a preset (`medseg_training.augment.PRESETS`)."""
     budget: Budget = Budget(epochs=100)
     validation: Validation = Validation()
+    crossval: CrossValidation = CrossValidation()
     seed: int = 0
     threads: int | None = Field(default=None, ge=1)
     device: str = "auto"

@@ -12,6 +12,7 @@ from medseg.errors import InputError
 
 from .cases import Case
 from .config import Split
+from .crossval.folds import draw_folds
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,13 @@ def split_patients(cases: Sequence[Case], split: Split) -> PatientSplit:
     if split.validate_on:
         validating = set(split.validate_on)
     elif split.folds is not None:
-        if split.folds > len(order):
-            raise InputError(f"{split.folds} folds of {len(order)} patients", mend="lower split.folds")
-        validating = set(order[split.fold :: split.folds])
+        if split.stratify is not None:
+            raise InputError(
+                "single folds are not stratified",
+                mend="use medseg crossval, or leave out split.stratify or split.folds",
+            )
+        inside = {case: patient for case, patient in patients.items() if patient not in held}
+        validating = set(draw_folds(inside, split.folds, split.seed)[split.fold])
     else:
         count = round(split.validation * len(order))
         validating = set(order[: max(1, count)] if split.validation > 0 else [])

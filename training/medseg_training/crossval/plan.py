@@ -9,9 +9,10 @@ from typing import Any
 
 from medseg.errors import InputError
 
-from ..cases import list_cases
 from ..config import Config
+from ..data import list_cases
 from .folds import draw_folds
+from .strata import strata_of
 
 #: Where the configuration does not say.
 FOLDS = 5
@@ -66,5 +67,6 @@ def make_plan(config: Config) -> Plan:
     held = set(split.hold_out)
     inside = [case for case in cases if case.patient not in held]
     patients = {case.name: case.patient for case in inside}
-    folds = draw_folds(patients, split.folds or FOLDS, split.seed)
-    return Plan(tuple(folds), patients, tuple(sorted(held)), split.seed)
+    strata = strata_of(inside, config)
+    folds = draw_folds(patients, split.folds or FOLDS, split.seed, strata)
+    return Plan(tuple(folds), patients, tuple(sorted(held)), split.seed, strata)
