@@ -9,7 +9,7 @@ from ..skeleton import skeletonise
 from .agreement import Agreement, evaluate_case, evaluate_labels
 from .centreline import ClDice, betti0, cldice, cldice_parts
 from .overlap import dice
-from .summary import FIGURES, Spread, Summary, summarise
+from .summary import FIGURES, Spread, Summary, summarise, summarise_values
 from .surface import SurfaceDistances, surface_distances, surface_voxels
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "evaluate_labels",
     "skeletonise",
     "summarise",
+    "summarise_values",
     "surface_distances",
     "surface_voxels",
 ]

@@ -78,13 +78,14 @@ def summarise(agreements: Sequence[Agreement], *, seed: int = 0, resamples: int 
     """
     counted = [a for a in agreements if a.counted]
     return Summary(
-        {name: _spread([getattr(a, name) for a in counted], seed, resamples) for name in FIGURES},
+        {name: summarise_values([getattr(a, name) for a in counted], seed, resamples) for name in FIGURES},
         len(counted),
         len(agreements) - len(counted),
     )
 
 
-def _spread(values: Sequence[float], seed: int, resamples: int) -> Spread:
+def summarise_values(values: Sequence[float], seed: int = 0, resamples: int = 10_000) -> Spread:
+    """Summarise plain numbers, one a patient; NaN are left out. The interval is that of `summarise`."""
     x = np.array([v for v in values if not math.isnan(v)], dtype=float)
     nan = float("nan")
     if not x.size:

@@ -1,0 +1,133 @@
+"""Plots of the report, as SVG text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .certainty import Counts, calibration, precision_recall, roc
+from .collect import Training
+
+#: Okabe and Ito's colours, which people who see colours differently can tell apart.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
+
+
+def curves(training: Training) -> str:
+    """Loss and validation Dice by epoch, a line for each run or fold."""
+    figure, (loss, dice) = _figure(9.5, 3.2, 1, 2)
+    for n, (name, lines) in enumerate(training.curves.items()):
+        colour = COLOURS[n % len(COLOURS)]
+        epochs = [line["epoch"] for line in lines if "loss" in line]
+        loss.plot(epochs, [line["loss"] for line in lines if "loss" in line], color=colour, label=name, lw=1.3)
+        judged = [(line["epoch"], line["loss_validation"]) for line in lines if line.get("loss_validation") is not None]
+        if judged:
+            loss.plot(*zip(*judged, strict=True), color=colour, ls="--", marker=".", lw=1, label=f"{name}, validation")
+        for k, value in enumerate(training.labels):
+            points = [
+                (line["epoch"], line["validation"]["dice"].get(str(value)))
+                for line in lines
+                if line.get("validation", {}).get("dice")
+            ]
+            points = [(epoch, score) for epoch, score in points if score is not None]
+            if points:
+                only = len(training.labels) == 1
+                style = ("-", "--", ":", "-.")[k % 4]
+                label = name if only else f"{name}, {training.labels[value]}"
+                dice.plot(*zip(*points, strict=True), color=colour, ls=style, marker=".", lw=1.3, label=label)
+    loss.set(title="Loss", xlabel="epoch", yscale="log" if _spans(loss) else "linear")
+    dice.set(title="Dice of the validation patients", xlabel="epoch", ylim=(0, 1))
+    if not dice.lines:
+        dice.text(0.5, 0.5, "no validation during training", ha="center", transform=dice.transAxes, color="#57606a")
+    for axes in (loss, dice):
+        axes.grid(alpha=0.3)
+        if 0 < len(axes.lines) <= 10:
+            axes.legend(fontsize=8)
+    return _svg(figure)
+
+
+def patients(trainings: Sequence[Training], part: str, label: int, figure_name: str, title: str) -> str:
+    """A dot for each patient and a bar for the mean, one column for each training."""
+    figure, axes = _figure(max(3.2, 1.1 * len(trainings) + 1.6), 3.4)
+    rng = np.random.default_rng(0)
+    for n, training in enumerate(trainings):
+        values = list(training.by_patient(part, label, figure_name).values())
+        colour = COLOURS[n % len(COLOURS)]
+        axes.plot(n + rng.uniform(-0.14, 0.14, len(values)), values, "o", color=colour, alpha=0.75, ms=5)
+        if values:
+            axes.hlines(np.mean(values), n - 0.25, n + 0.25, color=colour, lw=2)
+    axes.set_xticks(range(len(trainings)), [t.name for t in trainings], rotation=25 if len(trainings) > 3 else 0)
+    axes.set(title=title, xlim=(-0.6, len(trainings) - 0.4))
+    axes.grid(axis="y", alpha=0.3)
+    return _svg(figure)
+
+
+def certainty(counts: Mapping[str, Counts]) -> str:
+    """ROC, precision and recall, calibration: a line for each label."""
+    figure, (left, middle, right) = _figure(10.5, 3.4, 1, 3)
+    for n, (name, each) in enumerate(counts.items()):
+        colour = COLOURS[n % len(COLOURS)]
+        x, y, area = roc(each)
+        left.plot(x, y, color=colour, label=f"{name}: area {area:.4f}")
+        x, y, area = precision_recall(each)
+        middle.plot(x, y, color=colour, label=f"{name}: average precision {area:.3f}")
+        said, was, _, error = calibration(each)
+        right.plot(said, was, "o-", color=colour, ms=4, label=f"{name}: error {error:.3f}")
+    right.plot([0, 1], [0, 1], color="#999999", lw=0.8, ls="--")
+    left.set(title="ROC", xlabel="false-positive rate", ylabel="true-positive rate")
+    middle.set(title="Precision and recall", xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    right.set(title="Calibration", xlabel="probability said", ylabel="share that was inside", xlim=(0, 1), ylim=(0, 1))
+    for axes in (left, middle, right):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8, loc="lower right" if axes is not middle else "lower left")
+    return _svg(figure)
+
+
+def agreement_of_volumes(training: Training, part: str, label: int) -> str:
+    """Bland and Altman 1986: difference of the volumes against their mean, with limits of agreement."""
+    rows = [row.figures[label] for row in training.part(part)]
+    pairs = [(r["volume_prediction_ml"], r["volume_reference_ml"]) for r in rows]
+    pairs = [(a, b) for a, b in pairs if a == a and b == b and a + b > 0]
+    figure, axes = _figure(4.6, 3.4)
+    mean = np.array([(a + b) / 2 for a, b in pairs])
+    difference = np.array([a - b for a, b in pairs])
+    axes.plot(mean, difference, "o", color=COLOURS[0], ms=5)
+    if len(pairs) > 1:
+        middle, spread = difference.mean(), 1.96 * difference.std(ddof=1)
+        for value, style, name in (
+            (middle, "-", "mean"),
+            (middle - spread, "--", ""),
+            (middle + spread, "--", "±1.96 SD"),
+        ):
+            axes.axhline(value, color="#d55e00", ls=style, lw=1, label=f"{name} {value:+.2f} ml" if name else None)
+        axes.legend(fontsize=8)
+    axes.set(title="Volumes", xlabel="mean of both (ml)", ylabel="prediction − reference (ml)")
+    axes.grid(alpha=0.3)
+    return _svg(figure)
+
+
+def _spans(axes: Any) -> bool:
+    values = [v for line in axes.lines for v in line.get_ydata() if v > 0]
+    return bool(values) and max(values) / min(values) > 20
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns)
+
+
+def _svg(figure: Any) -> str:
+    import matplotlib
+
+    out = io.StringIO()
+    # Fixed, so that the same runs give the same file; text stays text, so that it can be searched.
+    with matplotlib.rc_context({"svg.hashsalt": "medseg", "svg.fonttype": "none"}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,84 @@
+"""The judged cases once more through the network: counts of probabilities, and a picture of each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from medseg.card import ModelCard
+from medseg.pipeline import segment
+from medseg.preprocess import SlicePreparer
+
+from ..checkpoint import load_checkpoint
+from ..data import LoadedCase, list_cases, load_case
+from ..export import trained_network
+from ..rundir import RunDirectory
+from ..validation import InProcessModel
+from .certainty import Counts
+
+Picture = bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Counts by label value, and a PNG of the slice that shows most of the reference."""
+
+    counts: dict[int, Counts]
+    picture: Picture
+
+
+def predict(run: Path, cases: set[str], done: Callable[[str], None] = lambda name: None) -> dict[str, Prediction]:
+    """Run the network that was judged over ``cases`` (names). Raises InputError where data or run are gone."""
+    directory = RunDirectory(run)
+    config = directory.read_config()
+    chosen = directory.best if directory.best.is_file() else directory.last
+    model = cast(Any, InProcessModel(trained_network(config, load_checkpoint(chosen)), config.draft))
+    found = {}
+    for case in list_cases(config)[0]:
+        if case.name not in cases:
+            continue
+        loaded, _ = load_case(case, config)
+        if loaded is not None:
+            found[case.name] = _predict(loaded, model, config.draft)
+        done(case.name)
+    return found
+
+
+def _predict(loaded: LoadedCase, model: Any, card: ModelCard) -> Prediction:
+    result = segment(list(loaded.images), model, keep_probabilities=True)
+    assert result.probabilities is not None
+    counts = {
+        label.value: Counts.of(plane, loaded.labels.array == label.value)
+        for label, plane in zip(card.output.labels, result.probabilities, strict=True)
+    }
+    return Prediction(counts, _picture(loaded, result.labels.array, card))
+
+
+def _picture(loaded: LoadedCase, found: np.ndarray, card: ModelCard) -> Picture:
+    """The slice, in the plane the network saw, with most of the reference: bare, and with both outlines."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    preparer = SlicePreparer(list(loaded.images), card)
+    turn = preparer.reorientation
+    image, truth, mine = (turn.apply(a) for a in (loaded.image.array, loaded.labels.array, found))
+    weight = (truth > 0).sum((1, 2)) if truth.any() else (mine > 0).sum((1, 2))
+    index = int(weight.argmax())
+    _, rows, columns = turn.spacing(loaded.image)
+    low, high = np.percentile(image, [1, 99.7])
+    figure = Figure(figsize=(6.4, 3.3), dpi=90, facecolor="black", layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, outlined in zip(figure.subplots(1, 2), (False, True), strict=True):
+        axes.imshow(image[index], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=rows / columns)
+        axes.axis("off")
+        for label in card.output.labels if outlined else ():
+            for mask, colour in ((truth[index] == label.value, "#ffffff"), (mine[index] == label.value, "#ffb000")):
+                if mask.any():
+                    axes.contour(mask, [0.5], colors=colour, linewidths=0.9)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", facecolor="black")
+    return out.getvalue()
