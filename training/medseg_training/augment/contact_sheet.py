@@ -80,10 +80,10 @@ def draw_sheet(
         for row in range(len(cases)):
             # Each row is windowed as its own slice, so that a change of brightness is seen as one.
             low, high = np.percentile(images[row, images.shape[1] // 2].numpy(), [1, 99.7])
-            band[row].imshow(seen[row, seen.shape[1] // 2], cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+            band[row].imshow(seen[row, seen.shape[1] // 2].numpy(), cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
             for n in range(1, int(marks[row].max()) + 1):
-                mask = marks[row, 0] == n
-                if bool(mask.any()):
+                mask = marks[row, 0].numpy() == n
+                if mask.any():
                     band[row].contour(mask, [0.5], colors=_COLOURS[(n - 1) % len(_COLOURS)], linewidths=0.7)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, facecolor="black")
