@@ -36,7 +36,8 @@ def run_check(config: Config, as_json: bool) -> None:
         )
     if not as_json:
         warnings = len(report.problems)
-        output.print(f"{len(report.cases)} cases, no errors" + (f", {warnings} warnings" if warnings else ""))
+        after = f", {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
+        output.print(f"{len(report.cases)} cases, no errors{after}")
 
 
 def describe(summary: dict[str, Any], config: Config) -> list[str]:

@@ -39,9 +39,9 @@ def fingerprint(loaded: LoadedCase, config: Config) -> Print:
         "patient": case.patient,
         "stratum": case.stratum,
         "shape_kji": list(image.array.shape),
-        "spacing_mm": [round(s, 5) for s in image.spacing],
+        "spacing_mm": [float(f"{s:.6g}") for s in image.spacing],
         "spacing_assumed": not measured(case, config),
-        "slice_spacing_mm": [round(s, 5) for s in turn.spacing(image)],
+        "slice_spacing_mm": [float(f"{s:.6g}") for s in turn.spacing(image)],
         "orientation": orientation_code(image),
         "intensity": [_intensity(volume.array) for volume in loaded.images],
         "foreground_share": {
