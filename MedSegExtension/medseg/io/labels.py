@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..volume import Volume
+from .amira import read_amira
 from .geometry import orthonormal
 from .itk import open_reader, read_array
 from .names import case_name, suffix_of
@@ -21,7 +22,7 @@ from .writing import compact_labels
 
 
 def read_labels(path: str | Path) -> Volume:
-    """Read an integer label map: ``.seg.nrrd``, NIfTI, NRRD, MetaImage, DICOM, a TIFF stack, or PNG masks.
+    """Read an integer label map: ``.seg.nrrd``, NIfTI, NRRD, MetaImage, AmiraMesh, DICOM, a TIFF stack, or PNG masks.
 
     Returns
     -------
@@ -54,8 +55,14 @@ def read_segmentation_file(path: str | Path) -> tuple[Volume, list[SegmentInfo]]
         keys = reader.GetMetaDataKeys()
         if any(re.fullmatch(r"Segment\d+_ID", key) for key in keys):
             return _slicer_segmentation(path, reader)
-    volume = read_volume(path)
-    volume = volume.with_array(compact_labels(volume.array, path))
+    if path.is_file() and suffix_of(path) == ".am":
+        array, frame, materials = read_amira(path)
+        volume = dataclasses.replace(frame, array=compact_labels(array, path))
+        if materials:
+            return volume, materials
+    else:
+        volume = read_volume(path)
+        volume = volume.with_array(compact_labels(volume.array, path))
     return volume, [default_segment(int(value)) for value in np.unique(volume.array) if value > 0]
 
 

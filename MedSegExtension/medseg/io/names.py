@@ -11,7 +11,7 @@ from ..errors import InputError
 
 #: Suffixes of two parts that belong together; longest match first.
 DOUBLE_SUFFIXES = (".nii.gz", ".seg.nrrd", ".seg.nhdr", ".seg.mha", ".ome.tiff", ".ome.tif", ".img.gz", ".mnc.gz")
-#: 3D formats with geometry that SimpleITK reads from one file.
+#: 3D formats with geometry in one file: SimpleITK's, and Amira's.
 VOLUME_SUFFIXES = (
     ".nii",
     ".nii.gz",
@@ -26,6 +26,7 @@ VOLUME_SUFFIXES = (
     ".gipl",
     ".vtk",
     ".mrc",
+    ".am",
 )
 #: Pictures without a patient geometry.
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..volume import Volume
+from .amira import read_amira
 from .dicom import read_dicom
 from .geometry import orthonormal
 from .itk import open_reader, read_array
@@ -44,7 +45,7 @@ def read_volume(
     spacing: Sequence[float] | None = None,
     colour: Literal["refuse", "channels"] = "refuse",
 ) -> Volume | list[Volume]:
-    """Read a volume from NIfTI, NRRD, MetaImage, DICOM (file or folder), a TIFF stack, a folder of slices or a picture.
+    """Read a volume: NIfTI, NRRD, MetaImage, AmiraMesh, DICOM (file or folder), TIFF stack, picture, folder of slices.
 
     The voxel type of the file is kept; NaN and infinite voxels are kept too (see ``check_finite``). The name is the
     name of the file or folder without its suffix, and ``series-<number>`` for DICOM: never a patient's.
@@ -139,6 +140,8 @@ def _read_any(path: Path, series: str | None) -> _Read:
         return _picture(path, *read_picture(path))
     if suffix in NIFTI_SUFFIXES and (header := read_header(path)) is not None:
         return _nifti(path, header)
+    if suffix == ".am":
+        return *read_amira(path)[:2], True
     return _itk(path)
 
 
