@@ -44,3 +44,23 @@ def test_a_run_is_decided_again_as_it_would_have_been(client, tmp_path):
     np.testing.assert_array_equal(again["labels"].array > 0, wanted["labels"].array > 0)
     with pytest.raises(InputError, match="no longer kept"):  # `wanted` was a run that kept nothing
         decide(kept["scores"], threshold=0.5)
+
+
+def test_a_folder_is_segmented_file_by_file_and_not_again(client, tmp_path):
+    from medseg.io import read_volume, write_volume
+
+    model = write_onnx(tmp_path / "model.onnx", card_with())
+    folder, out = tmp_path / "Žluč cases", tmp_path / "out"
+    folder.mkdir()
+    image = Volume(np.random.default_rng(5).normal(size=(4, 16, 16)).astype(np.float32), (1.0, 1.0, 2.0))
+    write_volume(image, folder / "one.nii.gz")
+    (case,) = client.wait(client.submit("cases", {"folder": str(folder)}))["cases"]
+    assert case["name"] == "one"
+    payload = {"input": case["path"], "output": str(out / "one.nii.gz"), "model": model, "device": "cpu"}
+    first = client.wait(client.submit("segment_file", payload))
+    wanted = client.wait(client.submit("segment", {"volumes": [image], "model": model, "device": "cpu"}))
+    np.testing.assert_array_equal(read_volume(out / "one.nii.gz").array, wanted["labels"].array)
+    assert first["segments"][0]["voxels"] == np.count_nonzero(wanted["labels"].array) > 0
+    assert client.wait(client.submit("segment_file", payload))["skipped"]
+    with pytest.raises(InputError, match="no such folder"):
+        client.wait(client.submit("cases", {"folder": str(tmp_path / "absent")}))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..progress import Progress
+from .files import cases, segment_file
 from .limits import memory_limited
 from .server import Context, Operation
 
@@ -52,16 +53,28 @@ def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     `medseg.pipeline.Result` has; kept scores stay here for `decide`, under the name that ``scores`` gives, and
     ``best`` and ``top`` of them come back.
     """
-    from ..pipeline import segment as run
-    from ..scores import changed_postprocessing
-
     volumes = payload.get("volumes") or []
     if not volumes:
         raise InputError("no volume was given", mend="choose an input volume")
+    result = run_model(volumes, payload, context)
+    kept = result.scores
+    return {
+        "scores": KEPT.keep(result),
+        "best": None if kept is None else kept.best,
+        "top": None if kept is None else kept.top,
+        **_answer(result),
+    }
+
+
+def run_model(volumes: list[Any], payload: dict[str, Any], context: Context) -> Result:
+    """Run the model and the options of ``payload`` on volumes. Raises MedSegError."""
+    from ..pipeline import segment as run
+    from ..scores import changed_postprocessing
+
     KEPT.forget()  # the memory is needed now
     model, changes = MODEL.get(payload, context), payload.get("postprocessing")
     try:
-        result = run(
+        return run(
             volumes,
             model,
             keep_probabilities=bool(payload.get("keep_probabilities")),
@@ -75,13 +88,6 @@ def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
         )
     finally:
         MODEL.keep_if_unmoved()
-    kept = result.scores
-    return {
-        "scores": KEPT.keep(result),
-        "best": None if kept is None else kept.best,
-        "top": None if kept is None else kept.top,
-        **_answer(result),
-    }
 
 
 def decide(payload: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -197,4 +203,11 @@ def _state(path: str) -> Iterator[tuple[str, int, int]]:
 MODEL = WarmModel()
 KEPT = KeptScores()
 
-OPERATIONS: dict[str, Operation] = {"probe": probe, "inspect": inspect, "segment": segment, "decide": decide}
+OPERATIONS: dict[str, Operation] = {
+    "probe": probe,
+    "inspect": inspect,
+    "segment": segment,
+    "decide": decide,
+    "cases": cases,
+    "segment_file": segment_file,
+}
