@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from medseg.errors import InputError
 
-from .cases import Case
 from .config import Split
 from .crossval.folds import draw_folds
+from .data import Case
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .case import Case, LoadedCase, Problem
-from .check import Report, check_cases, load_cases
+from .check import Report, check_cases
 from .cohort import check_cohort
 from .fingerprint import dataset_fingerprint, fingerprint
 from .listing import layout_of, list_cases
@@ -24,5 +24,4 @@ __all__ = [
     "layout_of",
     "list_cases",
     "load_case",
-    "load_cases",
 ]

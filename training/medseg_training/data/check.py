@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from medseg.io.names import walk_files
 
-from .case import Case, LoadedCase, Problem
+from .case import Case, Problem
 from .cohort import check_cohort
 from .fingerprint import dataset_fingerprint, fingerprint
 from .label_values import check_source_labels
@@ -85,24 +85,6 @@ class Report:
             "problems": [vars(p) for p in self.problems],
             "fingerprint": dataset_fingerprint(self.prints) if self.prints else None,
         }
-
-
-def load_cases(config: Config) -> tuple[list[LoadedCase], list[dict[str, Any]], list[Problem]]:
-    """Every case in memory with its fingerprint, and everything ``--check`` would say.
-
-    Nothing may be trained where one of the problems is fatal. Raises InputError where the data cannot be listed.
-    """
-    check_source_labels(config)
-    cases, problems = list_cases(config)
-    loaded: list[LoadedCase] = []
-    for case in cases:
-        one, found = load_case(case, config)
-        problems += found
-        if one is not None:
-            loaded.append(one)
-    prints = [fingerprint(one, config) for one in loaded]
-    readable = [one.case for one in loaded]
-    return loaded, prints, [*problems, *check_cohort(readable, prints, config, len(readable) == len(cases))]
 
 
 def useful_processes(cases: Sequence[Case]) -> int:
