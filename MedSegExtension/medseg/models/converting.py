@@ -1,253 +1,362 @@
 """From one model format to another, with the card carried over and both sides run on the same slices.
 
-What stands between the formats is a PyTorch module: a network built from its architecture, or a TorchScript module. So
-everything can be made from these two, and nothing yet from ONNX, whose graph would have to become a module first.
+What stands between the formats is a PyTorch module: the one that runs here, or, for ONNX, its graph rebuilt operator by
+operator (`onnx_network`). An ONNX file that stays ONNX is never rebuilt.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..backends import require
 from ..card import ModelCard
-from ..errors import InputError, MedSegError
-from .checksum import weights_sha256
+from ..errors import Cancelled, InputError, MedSegError
+from ..progress import Progress, ProgressCallback
+from ..version import __version__
 from .detect import Format
 from .embed import embed_card
 from .inspecting import static_report
 from .keras_file import with_graph
 from .model import Model
 from .opening import open_model
+from .package import Package
+from .probing import slice_size
+from .report import ModelReport
+from .writing import PARITY, check_target, move_into_place, target_format, write_model
+from .writing.parity import Difference, check_parity, compare_outputs, sample_slices
 
-#: Suffixes of the formats that can be written.
-SUFFIXES: dict[str, Format] = {
-    ".onnx": "onnx",
-    ".safetensors": "safetensors",
-    ".pt": "torchscript",
-    ".ts": "torchscript",
-}
-#: Largest difference of probabilities that is still rounding.
-PARITY = 1e-4
-OPSET = 18
-_SLICES = 2
+#: What weights can be stored, or computed with, in.
+PRECISIONS = ("float32", "float16", "int8")
+#: Largest loss of Dice or clDice, in points of a hundred, that a smaller file may cost.
+LARGEST_LOSS = 0.5
+
+Stage = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written, and how far its output lies from the original's on the same random slices."""
+    """What was written, and how far its output lies from the original's on the same slices.
+
+    ``loss`` is what lower precision costs on the cases given (`writing.measure_loss`), None where it was not measured.
+    """
 
     source: Path
     source_format: str
     file: Path
     format: str
+    precision: str
     bytes: int
     has_card: bool
     weights_sha256: str | None
     largest_difference: float
     largest_probability_difference: float | None
     slices: tuple[int, ...]
+    loss: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
         return {**asdict(self), "source": str(self.source), "file": str(self.file), "slices": list(self.slices)}
 
 
-def target_format(out: Path) -> Format:
-    """The format to write, by the suffix of ``out``. Raises InputError for one that cannot be written yet."""
-    kind = SUFFIXES.get(out.suffix.lower())
-    if kind is None:
-        raise InputError(
-            f"models cannot be written as {out.suffix or 'a folder'} yet",
-            file=out,
-            mend=f"give a file name that ends in one of {', '.join(SUFFIXES)}",
-        )
-    return kind
-
-
 def convert_model(
-    path: str | Path, out: str | Path, *, card: ModelCard | Mapping[str, Any] | str | Path | None = None
+    path: str | Path,
+    out: str | Path,
+    *,
+    card: ModelCard | Mapping[str, Any] | str | Path | None = None,
+    format: str | None = None,
+    precision: str = "float32",
+    cases: str | Path | None = None,
+    calibration: str | Path | None = None,
+    force: bool = False,
+    overwrite: bool = True,
+    progress: ProgressCallback | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Conversion:
-    """Write the model at ``path`` as ``out``, in the format of its suffix, run both and compare.
+    """Write the model at ``path`` as ``out``, run both and compare.
 
-    From safetensors, checkpoints, Keras and TorchScript to ONNX (batch and slice size free), TorchScript and
-    safetensors; any format to itself, which carries a new ``card`` in. Nothing stands under the name ``out`` unless
-    the outputs agree.
+    Nothing stands under the name ``out`` unless the outputs agree. This loads the file in this process; the command
+    does it in a worker (`isolated.convert_isolated`).
+
+    Parameters
+    ----------
+    card : in place of the model's own.
+    format : one of `writing.WRITABLE`; None goes by the suffix of ``out`` (none: the folder of a MONAI bundle).
+    precision : "float32": probabilities within 1e-5 of the original's. "float16": weights stored in half the size,
+        arithmetic in float32. "int8": ONNX for processors, quantised per channel (`writing.quantise`).
+    cases : folder of images, with reference segmentations or without, on which the loss of Dice and clDice by a lower
+        precision is measured (`writing.find_measured_cases` says how it is laid out).
+    calibration : folder of images that the ranges of int8 are measured on; None: ``cases``.
+    force : accept a loss above 0.5 points, and float16 without cases; it is written into the card all the same.
+    overwrite : whether ``out`` may exist already.
+    progress, cancelled : as in `medseg.segment`.
 
     Raises
     ------
-    InputError : the model cannot be opened, or this conversion is not possible (yet); the mend says what is.
-    MedSegError : the written model does not give the original's probabilities within 1e-4.
+    InputError : the model cannot be opened, this conversion is not possible, or the loss is above 0.5 points.
+    MedSegError : the written model does not give the original's probabilities.
     """
-    from ..io.atomic import atomic_path
-
     path, out = Path(path), Path(out)
-    kind = target_format(out)
+    kind = target_format(out, format)
+    _check_precision(kind, precision, cases, calibration, force)
+    check_target(out, kind, overwrite)
+    tell = _stages(progress, cancelled)
     report = static_report(path)
-    if kind != report.format and report.format == "onnx":
-        raise InputError(
-            f"ONNX cannot be converted to {kind} yet",
-            file=path,
-            mend="convert the model it was exported from; ONNX itself runs everywhere here",
-        )
-    with tempfile.TemporaryDirectory(prefix=".medseg-", dir=_folder(out)) as folder:
-        backend = "onnxruntime" if report.format == "onnx" else "torch"
+    with tempfile.TemporaryDirectory(prefix=".medseg-", dir=out.resolve().parent) as name:
+        made = Path(name) / out.name
+        tell("open", 0.0)
+        backend = "onnxruntime" if _inner_format(report) == "onnx" else "torch"
         with open_model(path, card=card, backend=backend, device="cpu") as original:
-            bare = Path(folder) / f"bare{out.suffix}"
-            # Without a card a TorchScript file's first kernel tells; the run below would show it to be wrong.
-            channels = original.in_channels or report.in_channels
-            if channels is None:
-                raise InputError(
-                    "the number of input channels is not known without a card",
-                    file=path,
-                    mend="give a card with --card",
-                )
-            checksum = original.card.weights_sha256 if original.card else None
+            channels = _channels(original, report)
             if report.format == "keras" and original.card is not None:
                 original.card = with_graph(original.card, path, kind == "safetensors")
-            if kind == report.format:
-                shutil.copyfile(path, bare)
-            else:
-                module = original.backend.module  # type: ignore[attr-defined]
-                checksum = _write(module, original, kind, bare, channels)
-            slices = _slices(original, channels, report.multiple_of)
+            tell("write", 0.1)
+            checksum = _write(original, report, kind, precision, channels, made, calibration or cases, tell)
+            size = slice_size(original, report.multiple_of)
+            slices = sample_slices(channels, size)
             new = None if original.card is None else replace(original.card, weights_sha256=checksum)
-            raw, probabilities = _compare(original, bare, new, slices, out)
-            written = bare
+            tell("compare", 0.4)
+            found, loss = _compare(original, made, new, slices, precision, cases, force, out, tell)
             if new is not None:
-                record = {
-                    "from": report.format,
-                    "largest_probability_difference": probabilities,
-                    "slices": list(slices.shape),
-                }
+                record = _record(original.card, report, kind, precision, found, loss)
                 new = replace(new, training={**new.training, "conversion": record})
-                written = embed_card(bare, new, Path(folder) / f"carded{out.suffix}")
-        with atomic_path(out) as temporary:
-            shutil.copyfile(written, temporary)
+                embed_card(made, new)
+        tell("finish", 1.0)
+        size_bytes = sum(f.stat().st_size for f in made.rglob("*") if f.is_file()) if made.is_dir() else _size(made)
+        move_into_place(made, out, kind, overwrite)
     return Conversion(
-        path, report.format, out, kind, out.stat().st_size, new is not None, checksum, raw, probabilities, slices.shape
+        path,
+        report.format,
+        out,
+        kind,
+        precision,
+        size_bytes,
+        new is not None,
+        checksum,
+        found.raw,
+        found.probability,
+        found.slices,
+        loss,
     )
 
 
-def _folder(out: Path) -> Path:
-    if not out.parent.is_dir():
-        raise InputError("the folder to write to does not exist", file=out.parent, mend="create it or correct the path")
-    return out.resolve().parent
+def _size(file: Path) -> int:
+    return file.stat().st_size
 
 
-def _write(module: Any, model: Model, kind: Format, path: Path, channels: int) -> str:
-    """Write ``module`` without a card and return the checksum of its weights."""
-    torch = require("torch")
-    scripted = isinstance(module, torch.jit.ScriptModule)
-    state = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
-    if kind == "safetensors":
-        if model.card is None or model.card.architecture is None:
-            raise InputError(
-                "weights alone need a card that names their architecture",
-                file=model.path,
-                mend="give the card with --card, or convert to ONNX",
-            )
-        whole = {name: tensor.clone().contiguous() for name, tensor in state.items()}
-        require("safetensors.torch", "torch").save_file(whole, str(path))
-    else:
-        step = int(getattr(module, "multiple_of", 32))
-        # A batch of 1 or a square slice would be taken for constants.
-        example = torch.zeros(2, channels, 4 * step, 6 * step)
-        with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")
-            if kind == "torchscript":
-                torch.jit.save(torch.jit.trace(module, example), str(path))
-            elif scripted:
-                _script_to_onnx(torch, module, example, path)
-            else:
-                _network_to_onnx(torch, module, example, step, path)
-    return weights_sha256({name: tensor.numpy() for name, tensor in state.items()})
-
-
-def _network_to_onnx(torch: Any, module: Any, example: Any, step: int, path: Path) -> None:
-    dynamic = {0: torch.export.Dim("batch", min=1, max=4096)}
-    for axis, name in ((2, "height"), (3, "width")):
-        steps = torch.export.Dim(f"{name}_steps", min=1, max=8192 // step)
-        dynamic[axis] = step * steps if step > 1 else steps
-    # Weights inside the file: the exporter's own choice is a second file beside it.
-    torch.onnx.export(
-        module,
-        (example,),
-        str(path),
-        dynamo=True,
-        external_data=False,
-        opset_version=OPSET,
-        verbose=False,
-        input_names=["slices"],
-        output_names=["logits"],
-        dynamic_shapes=(dynamic,),
-    )
-
-
-def _script_to_onnx(torch: Any, module: Any, example: Any, path: Path) -> None:
-    """Scripted and traced modules go through PyTorch's older exporter, the only one that takes them."""
-    free = {0: "batch", 2: "height", 3: "width"}
-    try:
-        torch.onnx.export(
-            module,
-            (example,),
-            str(path),
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["slices"],
-            output_names=["logits"],
-            dynamic_axes={"slices": free, "logits": free},
-        )
-    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-        line = next((text.strip() for text in str(error).splitlines() if text.strip()), type(error).__name__)
+def _check_precision(kind: Format, precision: str, cases: Any, calibration: Any, force: bool) -> None:
+    if precision not in PRECISIONS:
+        raise InputError(f"there is no precision {precision!r}", mend=f"use {', '.join(PRECISIONS)}")
+    if precision == "int8" and kind != "onnx":
+        raise InputError("int8 is written as ONNX only", mend="give a name that ends in .onnx")
+    if precision == "int8" and cases is None:
         raise InputError(
-            f"PyTorch cannot export this TorchScript module to ONNX ({line})",
-            mend="export it from the code that made it",
-        ) from error
+            "int8 needs cases, to measure the ranges of its numbers and what it costs",
+            mend="give a folder of images with --cases",
+        )
+    if precision == "float16" and cases is None and not force:
+        raise InputError(
+            "what float16 costs must be measured on cases",
+            mend="give a folder of images with --cases, or --force to go without",
+        )
+    if precision == "float32" and (cases is not None or calibration is not None):
+        raise InputError(
+            "cases measure what a lower precision costs; float32 is compared slice by slice",
+            mend="leave --cases out, or give --precision float16 or int8",
+        )
 
 
-def _slices(model: Model, channels: int, multiple_of: int | None) -> np.ndarray:
-    """Random slices, the same each time, of a size that the model takes."""
-    if model.fixed_size is not None:
-        height, width = model.fixed_size
-    elif model.card is not None and model.card.input.size.height and model.card.input.size.width:
-        height, width = model.card.input.size.height, model.card.input.size.width
-    else:
-        step = max(multiple_of or 32, 32 if model.card is None else model.card.input.size.multiple_of)
-        height, width = 4 * step, 3 * step
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((_SLICES, channels, height, width), dtype=np.float32)
+def _stages(progress: ProgressCallback | None, cancelled: Callable[[], bool] | None) -> Stage:
+    def tell(stage: str, fraction: float) -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        if progress is not None:
+            progress(Progress(stage, round(100 * fraction), 100, fraction))
+
+    return tell
+
+
+def _inner_format(report: ModelReport) -> str:
+    """What the weights are: of a package, those inside of it."""
+    return str(report.details.get("inner_format", report.format))
+
+
+def _channels(model: Model, report: ModelReport) -> int:
+    # Without a card a TorchScript file's first kernel tells; the comparison would show it to be wrong.
+    channels = model.in_channels or report.in_channels
+    if channels is None:
+        raise InputError(
+            "the number of input channels is not known without a card", file=model.path, mend="give a card with --card"
+        )
+    return channels
+
+
+def _write(
+    model: Model,
+    report: ModelReport,
+    kind: Format,
+    precision: str,
+    channels: int,
+    path: Path,
+    calibration: str | Path | None,
+    tell: Stage,
+) -> str | None:
+    """Write the model without its final card, and return the checksum of its weights."""
+    if model.preparer is not None:
+        raise InputError(
+            f"what {report.format} does before and around its network cannot be said in a model card, so that no other "
+            "format would give the same",
+            file=report.path,
+            mend="use it as it is",
+        )
+    inner = _inner_format(report)
+    same = inner == kind and precision == "float32" and report.path.is_file() and report.format == inner
+    if same and not (kind == "onnx" and _has_external(report)):
+        shutil.copyfile(report.path, path)
+        return None if model.card is None else model.card.weights_sha256
+    if inner == "onnx":
+        with _onnx_file(report) as source:
+            return _from_onnx(source, model, report, kind, precision, channels, path, calibration, tell)
+    module = getattr(model.backend, "module", None)
+    if module is None:
+        raise InputError(f"{report.format} cannot be converted to {kind}", file=report.path, mend="use it as it is")
+    if precision == "int8":
+        from .writing.quantise import quantise
+
+        plain = path.with_name("float32.onnx")
+        _module(module, model, report, "onnx", False, channels, plain)
+        checksum = quantise(plain, path, model, calibration, tell)
+        plain.unlink()
+        return checksum
+    return _module(module, model, report, kind, precision == "float16", channels, path)
+
+
+def _module(module: Any, model: Model, report: ModelReport, kind: Format, half: bool, channels: int, path: Path) -> str:
+    try:
+        return write_model(
+            module,
+            model.card,
+            path,
+            kind,
+            half=half,
+            channels=channels,
+            multiple_of=report.multiple_of,
+            fixed_size=model.fixed_size if report.format in ("pt2", "onnx") else None,
+        ).weights_sha256
+    except InputError as error:
+        if error.file is None or error.file == str(path):
+            raise type(error)(error.what, file=report.path, mend=error.mend) from error
+        raise
+
+
+def _from_onnx(
+    source: Path,
+    model: Model,
+    report: ModelReport,
+    kind: Format,
+    precision: str,
+    channels: int,
+    path: Path,
+    calibration: str | Path | None,
+    tell: Stage,
+) -> str | None:
+    if kind == "onnx":
+        from .writing.onnx_half import store_half
+        from .writing.onnx_inside import copy_inside
+        from .writing.quantise import onnx_checksum, quantise
+
+        if precision == "int8":
+            plain = path.with_name("float32.onnx")
+            copy_inside(source, plain)
+            quantise(plain, path, model, calibration, tell)
+            plain.unlink()
+        else:
+            copy_inside(source, path)
+            if precision == "float16":
+                store_half(path)
+        if precision != "float32":
+            return onnx_checksum(path)
+        return None if model.card is None else model.card.weights_sha256
+    from .onnx_module import onnx_module
+
+    module, architecture = onnx_module(source, report.path)
+    if kind == "safetensors" and model.card is not None:
+        # Weights of a graph whose layers were folded fit no named network: the graph travels in the card.
+        model.card = replace(model.card, architecture=architecture)
+    return _module(module, model, report, kind, precision == "float16", channels, path)
+
+
+def _has_external(report: ModelReport) -> bool:
+    return bool(report.details.get("external_data")) or report.path.with_name(report.path.name + ".data").exists()
+
+
+@contextmanager
+def _onnx_file(report: ModelReport) -> Iterator[Path]:
+    if report.format == "onnx":
+        yield report.path
+        return
+    with Package(report.path).local(report.details["weights_file"]) as file:
+        yield file
 
 
 def _compare(
-    original: Model, written: Path, card: ModelCard | None, slices: np.ndarray, out: Path
-) -> tuple[float, float | None]:
-    """Largest difference of raw outputs and, with a card, of probabilities. Raises MedSegError above `PARITY`."""
-    from ..inference import activate
+    original: Model,
+    made: Path,
+    card: ModelCard | None,
+    slices: np.ndarray,
+    precision: str,
+    cases: str | Path | None,
+    force: bool,
+    out: Path,
+    tell: Stage,
+) -> tuple[Difference, dict[str, Any] | None]:
+    """Both sides on the same slices and, with a lower precision, on the cases. Raises where they differ too much."""
+    backend = "onnxruntime" if made.suffix.lower() == ".onnx" else "torch"
+    with open_model(made, card=card, backend=backend, device="cpu") as written:
+        try:
+            found = compare_outputs(original.run, written.run, slices, card)
+            if precision == "float32":
+                check_parity(found, float(np.abs(original.run(slices[:1])).max()))
+        except MedSegError as error:
+            raise type(error)(error.what, file=out, mend=error.mend) from None
+        if cases is None:
+            return found, None
+        from .writing.loss import check_loss, measure_loss
 
-    theirs = original.run(slices)
-    backend = "onnxruntime" if written.suffix.lower() == ".onnx" else "torch"
-    with open_model(written, card=card, backend=backend, device="cpu") as model:
-        ours = model.run(slices)
-    raw = float(np.abs(theirs - ours).max())
-    if card is None:
-        probabilities, limit = None, PARITY * max(1.0, float(np.abs(theirs).max()))
-        largest = raw
+        loss = measure_loss(original, written, cases, lambda share: tell("measure", 0.4 + 0.6 * share))
+    check_loss(loss, LARGEST_LOSS, force, out)
+    return found, loss
+
+
+def _record(
+    before: ModelCard | None,
+    report: ModelReport,
+    kind: Format,
+    precision: str,
+    found: Difference,
+    loss: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """What the card's provenance says of the conversion; an earlier one stays inside as ``before``."""
+    record: dict[str, Any] = {
+        "from": report.format,
+        "to": kind,
+        "precision": precision,
+        "largest_probability_difference": found.probability,
+        "slices": list(found.slices),
+        "software": {"medseg": __version__},
+    }
+    if precision == "float32":
+        record["limit"] = PARITY
+    elif loss is None:
+        record["loss"] = "not measured"
     else:
-        activation = card.output.activation
-        probabilities = largest = float(np.abs(activate(theirs, activation) - activate(ours, activation)).max())
-        limit = PARITY
-    if not largest <= limit:
-        raise MedSegError(
-            f"the written model differs from the original by {largest:.1e}, {limit:.1e} is allowed",
-            file=out,
-            mend="report it; nothing was written",
-        )
-    return raw, probabilities
+        record["loss"] = loss
+    if before is not None and "conversion" in before.training:
+        record["before"] = before.training["conversion"]
+    return record

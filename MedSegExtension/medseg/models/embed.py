@@ -1,4 +1,4 @@
-"""Writing a card into a model file: ONNX metadata, safetensors metadata, TorchScript extra file."""
+"""Writing a card into a model: ONNX and safetensors metadata, PyTorch extra files, a bundle's ``metadata.json``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .onnx_file import mapped
 from .protobuf import BYTES, WireError, encode_bytes, encode_varint, fields
 from .report import CARD_KEY
 from .safetensors_file import read_header
+from .yaml_text import read_json
 
 
 def embed_card(path: str | Path, card: ModelCard | Mapping[str, Any], out: str | Path | None = None) -> Path:
@@ -24,7 +25,7 @@ def embed_card(path: str | Path, card: ModelCard | Mapping[str, Any], out: str |
     The file under its final name is complete at every moment. A card that is already inside is replaced. External data
     of an ONNX file is not copied: keep ``out`` in the same folder.
 
-    Returns the path written. Raises InputError.
+    The folder of a MONAI bundle takes the card too (in place only). Returns the path written. Raises InputError.
     """
     from ..io.atomic import atomic_path  # brings SimpleITK, which opening a model does not need
 
@@ -36,6 +37,9 @@ def embed_card(path: str | Path, card: ModelCard | Mapping[str, Any], out: str |
     # An exported program is an archive of PyTorch as TorchScript is, with its extra files in the same place.
     writers = {"onnx": _onnx, "safetensors": _safetensors, "torchscript": _torchscript, "pt2": _torchscript}
     kind = detect_format(path)
+    if kind == "monai_bundle" and path.is_dir() and out is None:
+        _bundle(path, card)
+        return path
     if kind not in writers:
         raise InputError(
             f"a card cannot be written into {kind}", file=path, mend=f"put it beside as {path.name}.card.json"
@@ -44,6 +48,23 @@ def embed_card(path: str | Path, card: ModelCard | Mapping[str, Any], out: str |
     with atomic_path(target) as temporary:
         write(path, Path(temporary), text)
     return target
+
+
+def _bundle(folder: Path, card: ModelCard) -> None:
+    """The card under the key ``medseg`` of the bundle's own description, which keeps everything else."""
+    from ..io.atomic import atomic_path
+
+    file = folder / "configs" / "metadata.json"
+    if not file.is_file():
+        raise InputError(
+            "the bundle has no configs/metadata.json to write the card into",
+            file=folder,
+            mend="put the card beside the bundle",
+        )
+    data = read_json(file.read_bytes(), file)
+    data["medseg"] = card.to_dict()
+    with atomic_path(file) as temporary:
+        Path(temporary).write_text(json.dumps(data, ensure_ascii=False, indent=4) + "\n", encoding="utf-8")
 
 
 def _onnx(path: Path, target: Path, text: str) -> None:

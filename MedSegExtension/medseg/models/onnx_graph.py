@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
-from .protobuf import BYTES, VARINT, Value, WireError, fields, packed_varints, signed
+from .protobuf import BYTES, VARINT, Value, WireError, fields, packed_floats, packed_varints, signed
 from .report import TensorInfo
 
 #: Real 2D networks have a few thousand nodes and no more than three nested graphs.
@@ -64,13 +64,15 @@ class Tensor:
 
 @dataclass
 class Node:
-    """One operator call. ``attributes`` holds whole numbers, lists of them, text and constant tensors."""
+    """One operator call. ``attributes`` holds numbers, lists of them, text and constant tensors."""
 
     op: str = ""
     domain: str = ""
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
-    attributes: dict[str, int | tuple[int, ...] | str | Tensor] = field(default_factory=dict)
+    attributes: dict[str, int | float | tuple[int, ...] | tuple[float, ...] | str | Tensor] = field(
+        default_factory=dict
+    )
 
 
 @dataclass
@@ -185,13 +187,18 @@ def _node(message: memoryview, graph: Graph, depth: int) -> Node:
 
 def _attribute(message: memoryview, node: Node, graph: Graph, depth: int) -> None:
     name = ""
-    content: int | str | Tensor | None = None
+    content: int | float | str | Tensor | None = None
     numbers: list[int] = []
+    floats: list[float] = []
     for number, kind, value in fields(message):
         if number == 1:
             name = text(value, kind)
+        elif number == 2:
+            content = next(iter(packed_floats(value, kind)), None)
         elif number == 3:
             content = signed(_number(value, kind))
+        elif number == 7:
+            floats += packed_floats(value, kind)
         elif number == 4:
             raw = _bytes(value, kind)
             content = bytes(raw[:MAX_TEXT]).decode("utf-8", "replace")
@@ -210,6 +217,8 @@ def _attribute(message: memoryview, node: Node, graph: Graph, depth: int) -> Non
                     _keep(graph, _tensor(_bytes(v, k)))
     if numbers:
         node.attributes[name] = tuple(numbers)
+    elif floats:
+        node.attributes[name] = tuple(floats)
     elif content is not None:
         node.attributes[name] = content
 

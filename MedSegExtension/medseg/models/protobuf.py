@@ -6,6 +6,7 @@ fixed limits: nothing is decoded before its length is known to lie inside the me
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,16 @@ def packed_varints(value: Value, kind: int) -> list[int]:
         number, position = varint(value, position)
         numbers.append(signed(number))
     return numbers
+
+
+def packed_floats(value: Value, kind: int) -> list[float]:
+    """A float field, or a repeated one in either of its encodings."""
+    if kind == FIXED32:
+        assert isinstance(value, int)
+        return [struct.unpack("<f", value.to_bytes(4, "little"))[0]]
+    if kind != BYTES or not isinstance(value, memoryview) or len(value) % 4:
+        raise WireError("a list of numbers has the wrong wire type")
+    return [number for (number,) in struct.iter_unpack("<f", value)]
 
 
 def encode_varint(value: int) -> bytes:

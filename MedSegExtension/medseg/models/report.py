@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,9 @@ class ModelReport:
     warnings: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
     card_text: str | None = None
+    #: What happened when a worker loaded the file and ran one slice: ``{"backend", "device", "slice", "output",
+    #: "seconds"}``, or ``{"error": line}``; empty where it was not loaded.
+    loaded: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -61,3 +65,23 @@ class ModelReport:
         data["size_bytes"] = self.path.stat().st_size if self.path.is_file() else None
         data["card"] = self.card.to_dict() if self.card else None
         return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ModelReport:
+        """The report that `as_dict` described, as it comes from a worker."""
+        given = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+        for side in ("inputs", "outputs"):
+            given[side] = tuple(
+                TensorInfo(t["name"], t["dtype"], None if t["shape"] is None else tuple(t["shape"]))
+                for t in data.get(side, ())
+            )
+        for name in ("missing", "unsafe"):
+            given[name] = tuple(data.get(name, ()))
+        size = data.get("fixed_size")
+        card = data.get("card")
+        given |= {
+            "path": Path(data["path"]),
+            "fixed_size": None if size is None else (size[0], size[1]),
+            "card": None if card is None else ModelCard.from_dict(card),
+        }
+        return cls(**given)

@@ -1,8 +1,9 @@
 """What goes over the wire: one JSON object a line, UTF-8, with an ``id`` in each.
 
-To the worker: ``{"id": 3, "op": "segment", "payload": {...}}``; ops are ``probe``, ``inspect``, ``segment``, ``cancel``
-(payload ``{"target": 3}``) and ``shutdown``. From the worker: ``{"id": 0, "event": "hello", ...}`` once, then for each
-request any number of ``progress`` and one ``result`` or ``error``.
+To the worker: ``{"id": 3, "op": "segment", "payload": {...}}``; ops are ``probe``, ``inspect``, ``load``,
+``convert``, ``segment``, ``cancel`` (payload ``{"target": 3}``) and ``shutdown``. From the worker:
+``{"id": 0, "event": "hello", ...}`` once, then for each request any number of ``progress`` and one ``result`` or
+``error``.
 """
 
 from __future__ import annotations

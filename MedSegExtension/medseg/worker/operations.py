@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -43,6 +44,55 @@ def inspect(payload: dict[str, Any], context: Context) -> dict[str, Any]:
         if payload.get("load") and not report.card_error:
             open_model(path, backend=payload.get("backend"), device=payload.get("device") or "cpu").close()
     return {"report": report.as_dict()}
+
+
+def load(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Open ``payload["model"]`` and run one slice of noise: ``{"backend", "device", "slice", "output", "seconds"}``.
+
+    ``channels`` and ``multiple_of`` say what the static report found, where the model does not. Raises what a person
+    has to know where it does not open or run. ``memory_limit_bytes`` as in `inspect`.
+    """
+    import numpy as np
+
+    from ..models.probing import probe_slice
+
+    began = time.perf_counter()
+    with memory_limited(int(payload.get("memory_limit_bytes") or INSPECTION_BYTES)):
+        model = MODEL.get({"device": "cpu", **payload}, context)
+        batch = probe_slice(model, payload.get("channels"), payload.get("multiple_of"))
+        output = model.run(batch)
+        if not np.isfinite(output).all():
+            model.warnings.append("it answers NaN or infinity to noise")
+    return {
+        "backend": model.choice.backend,
+        "device": model.choice.device,
+        "slice": list(batch.shape[1:]),
+        "output": list(output.shape[1:]),
+        "seconds": time.perf_counter() - began,
+        "warnings": list(model.warnings),
+    }
+
+
+def convert(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Convert ``payload["model"]`` to ``payload["out"]``; the result has what `models.converting.Conversion` has.
+
+    ``payload["options"]`` are the other arguments of `convert_model`.
+    """
+    from ..models.converting import convert_model
+
+    out = payload.get("out")
+    if not out or not isinstance(out, str):
+        raise InputError("no name to write to was given", mend="give one")
+    with memory_limited(int(payload.get("memory_limit_bytes") or 0)):
+        done = convert_model(
+            _model_path(payload),
+            out,
+            card=payload.get("card"),
+            progress=context.progress,
+            cancelled=context.cancelled,
+            **(payload.get("options") or {}),
+        )
+    return {"conversion": done.as_dict()}
 
 
 def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -206,6 +256,8 @@ KEPT = KeptScores()
 OPERATIONS: dict[str, Operation] = {
     "probe": probe,
     "inspect": inspect,
+    "load": load,
+    "convert": convert,
     "segment": segment,
     "decide": decide,
     "cases": cases,

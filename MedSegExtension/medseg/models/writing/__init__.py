@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from .formats import SUFFIXES, WRITABLE, target_format
-from .parity import PARITY, compare_outputs, sample_slices
+from .parity import PARITY, check_parity, compare_outputs, sample_slices
+from .place import check_target, move_into_place
 from .write import Written, write_model
 
 __all__ = [
@@ -15,7 +16,10 @@ __all__ = [
     "SUFFIXES",
     "WRITABLE",
     "Written",
+    "check_parity",
+    "check_target",
     "compare_outputs",
+    "move_into_place",
     "sample_slices",
     "target_format",
     "write_model",

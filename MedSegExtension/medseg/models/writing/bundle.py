@@ -17,6 +17,7 @@ from ...card import ModelCard
 from ...errors import InputError
 from .bundle_config import MONAI_CLASSES, differences, inference_config, metadata
 from .graphs import SliceShape, write_script
+from .place import check_target, move_into_place
 
 #: MONAI whose transforms the configuration was made for.
 MONAI_VERSION = "1.5.0"
@@ -114,36 +115,17 @@ def _atomic_folder(path: Path, overwrite: bool) -> Iterator[Path]:
     """A folder beside ``path`` that takes its place when the block ends well, and is removed otherwise."""
     from ...io.atomic import disk_error
 
-    final = Path(os.path.realpath(path))
-    if not final.parent.is_dir():
-        raise InputError(
-            "the folder to write to does not exist", file=final.parent, mend="create it or correct the path"
-        )
-    if final.exists():
-        # Never a folder with other things in it.
-        if not final.is_dir() or not (final / "configs" / "metadata.json").is_file():
-            if not final.is_dir() or any(final.iterdir()):
-                raise InputError("exists already and is no MONAI bundle", file=final, mend="choose another name")
-        elif not overwrite:
-            raise InputError("the bundle exists already", file=final, mend="choose another name or allow overwriting")
-    temporary = final.parent / f".medseg-{secrets.token_hex(4)}"
-    old = final.parent / f".medseg-{secrets.token_hex(4)}"
+    check_target(path, "monai_bundle", overwrite)
+    near = Path(os.path.realpath(path)).parent
+    temporary = near / f".medseg-{secrets.token_hex(4)}"
     try:
         temporary.mkdir()
         yield temporary
-        if final.exists():
-            final.rename(old)
-        try:
-            temporary.rename(final)
-        except OSError:
-            if old.exists():
-                old.rename(final)
-            raise
+        move_into_place(temporary, path, "monai_bundle", overwrite)
     except OSError as error:
-        translated = disk_error(error, final.parent)
+        translated = disk_error(error, near)
         if translated is None:
             raise
         raise translated from error
     finally:
-        for folder in (temporary, old):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,26 @@
+"""A slice that a model takes, to see whether it runs and what it answers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .model import Model
+
+
+def slice_size(model: Model, multiple_of: int | None = None, steps: tuple[int, int] = (4, 3)) -> tuple[int, int]:
+    """(height, width) that ``model`` takes: what it fixes, what its card says, else ``steps`` times its step."""
+    if model.fixed_size is not None:
+        return model.fixed_size
+    size = None if model.card is None else model.card.input.size
+    if size is not None and size.height and size.width:
+        step = size.multiple_of
+        return -(-size.height // step) * step, -(-size.width // step) * step
+    step = max(multiple_of or 1, 32 if size is None else size.multiple_of, 8)
+    return steps[0] * step, steps[1] * step
+
+
+def probe_slice(model: Model, channels: int | None = None, multiple_of: int | None = None) -> np.ndarray:
+    """(1, C, H, W) float32 noise of a size the model takes; ``channels`` counts only where the model does not say."""
+    height, width = slice_size(model, multiple_of, (2, 2))
+    count = model.in_channels or channels or 1
+    return np.random.default_rng(0).standard_normal((1, count, height, width), dtype=np.float32)
