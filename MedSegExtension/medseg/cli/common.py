@@ -22,6 +22,7 @@ from ..errors import Cancelled, MedSegError
 #: Which extra of this distribution brings a package.
 EXTRAS = {
     "h5py": "keras",
+    "highdicom": "dicom",
     "matplotlib": "measure",
     "networkx": "measure",
     "onnx": "train",
@@ -29,9 +30,11 @@ EXTRAS = {
     "onnxscript": "train",
     "openvino": "openvino",
     "pydantic": "train",
+    "pydicom": "dicom",
     "safetensors": "torch",
     "skimage": "measure",
     "torch": "torch",
+    "trimesh": "measure",
     "yaml": "train",
 }
 

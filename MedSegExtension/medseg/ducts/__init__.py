@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from .measure import measure_ducts
 from .model import Branch, Bridge, Component, DuctMeasurement, Finding, Node, bounded
+from .origin import Origin
+from .ways import Profile, profile_to, profiles
 from .write import write_measurement
 
 __all__ = [
@@ -19,7 +21,11 @@ __all__ = [
     "DuctMeasurement",
     "Finding",
     "Node",
+    "Origin",
+    "Profile",
     "bounded",
     "measure_ducts",
+    "profile_to",
+    "profiles",
     "write_measurement",
 ]

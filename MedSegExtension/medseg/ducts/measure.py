@@ -20,6 +20,7 @@ from .grid import NEIGHBOURS, DuctGrid, crop_to_duct, isotropic_mask
 from .model import Branch, Component, DuctMeasurement, Node
 from .skeleton import inscribed_radius, skeleton_graph
 from .surface import duct_surface, triangle_areas
+from .tubes import fit_tubes
 
 #: A part whose only branch is shorter than this many of its calibres is round: it has no direction to be measured
 #: along.
@@ -92,7 +93,8 @@ def measure_ducts(
     paths, positions = centrelines(graph, grid, radius)
     tell(0.6, "measuring the calibre")
     calibres = measure_calibre(paths, grid, radius)
-    branches, nodes = _assemble(paths, calibres, positions, grid, parts)
+    fitted = fit_tubes(paths, calibres, grid)
+    branches, nodes = _assemble(paths, calibres, fitted, positions, grid, parts)
     tell(0.7, "making the surface")
     vertices, faces, face_part = duct_surface(grid, parts)
     areas = np.bincount(face_part, weights=triangle_areas(vertices, faces), minlength=count + 1)
@@ -127,6 +129,7 @@ def measure_ducts(
 def _assemble(
     paths: list[Path],
     calibres: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    fitted: list[np.ndarray],
     positions: dict,
     grid: DuctGrid,
     parts: np.ndarray,
@@ -136,7 +139,7 @@ def _assemble(
     numbers = {key: n + 1 for n, key in enumerate(positions)}
     degree = dict.fromkeys(positions, 0)
     dropped = set()
-    for path, (diameter, resolved, measured) in zip(paths, calibres, strict=True):
+    for path, (diameter, resolved, measured), fit in zip(paths, calibres, fitted, strict=True):
         length = float(arc_length(path.points)[-1])
         alone = path.closed or (path.free[0] and path.free[1])
         where = path.own if path.own.any() else np.ones(len(path.own), dtype=bool)
@@ -154,6 +157,7 @@ def _assemble(
                 resolved,
                 path.own,
                 measured,
+                fit,
                 length,
                 float("nan") if path.closed or chord <= 0 else max(length / chord, 1.0),
                 mean,
@@ -243,7 +247,7 @@ def _number(branches: list[Branch], nodes: list[Node], components: list[Componen
         if b.start_node > b.end_node:
             b.start_node, b.end_node = b.end_node, b.start_node
             b.points_lps_mm = b.points_lps_mm[::-1].copy()
-            for name in ("diameter_mm", "resolved", "own", "measured_mm"):
+            for name in ("diameter_mm", "resolved", "own", "measured_mm", "fitted_mm"):
                 setattr(b, name, getattr(b, name)[::-1].copy())
     branches.sort(key=lambda b: (b.component, b.start_node, b.end_node, round(b.length_mm, 1)))
     branch = {b.id: k + 1 for k, b in enumerate(branches)}

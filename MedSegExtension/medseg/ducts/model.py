@@ -26,6 +26,8 @@ class Branch:
         nearest section of the branch's own.
     measured_mm : (N,) what the sections gave, also where that is below what the voxels resolve: for finding narrow
         places, not for reading off.
+    fitted_mm : what the tubes fitted to the voxels gave, NaN where another branch hides the wall: for finding narrow
+        places, also in bifurcations.
     length_mm : along the centreline.
     tortuosity : length over the distance between the ends, at least 1; NaN for a ring.
     mean_diameter_mm, min_diameter_mm : over the sections of its own.
@@ -40,6 +42,7 @@ class Branch:
     resolved: np.ndarray
     own: np.ndarray
     measured_mm: np.ndarray
+    fitted_mm: np.ndarray
     length_mm: float
     tortuosity: float
     mean_diameter_mm: float
@@ -184,11 +187,11 @@ class DuctMeasurement:
             "source": self.source,
             "label": self.label,
             "label_name": self.label_name,
-            "spacing_ijk_mm": _plain(self.spacing_mm),
-            "smallest_calibre_resolved_mm": _plain(self.resolution_mm),
-            "volume_ml": _plain(self.volume_ml),
-            "surface_area_mm2": _plain(self.surface_area_mm2),
-            "total_length_mm": _plain(self.total_length_mm),
+            "spacing_ijk_mm": jsonable(self.spacing_mm),
+            "smallest_calibre_resolved_mm": jsonable(self.resolution_mm),
+            "volume_ml": jsonable(self.volume_ml),
+            "surface_area_mm2": jsonable(self.surface_area_mm2),
+            "total_length_mm": jsonable(self.total_length_mm),
             "branches": [_record(b) for b in self.branches],
             "nodes": [_record(n) for n in self.nodes],
             "components": [_record(c) for c in self.components],
@@ -205,19 +208,20 @@ def bounded(diameter_mm: float, resolved: bool, digits: int = 1) -> str:
 
 
 def _record(item: Any) -> dict[str, Any]:
-    record = {key: _plain(value) for key, value in vars(item).items() if key != "measured_mm"}
+    record = {key: jsonable(value) for key, value in vars(item).items() if key not in ("measured_mm", "fitted_mm")}
     if isinstance(item, Branch):
-        record["distance_mm"] = _plain(item.distance_mm)
+        record["distance_mm"] = jsonable(item.distance_mm)
     return record
 
 
-def _plain(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """Plain numbers, lists and dictionaries; numbers rounded to a thousandth, NaN as None."""
     if isinstance(value, np.ndarray):
-        return [_plain(v) for v in value.tolist()]
+        return [jsonable(v) for v in value.tolist()]
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [jsonable(v) for v in value]
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): jsonable(v) for k, v in value.items()}
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):

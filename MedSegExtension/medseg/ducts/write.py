@@ -1,9 +1,7 @@
-"""A measurement as files: JSON, CSV, the centreline as VTP and the surface as STL, all in LPS mm."""
+"""A measurement as files: JSON, CSV, the centreline as VTP, the surface as STL and GLB, all in LPS mm."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,44 +10,17 @@ import numpy as np
 
 from ..errors import InputError
 from ..io import atomic_path
-from .model import DuctMeasurement, bounded
-
-BRANCH_COLUMNS = (
-    "branch",
-    "name",
-    "name_source",
-    "component",
-    "start_node",
-    "end_node",
-    "length_mm",
-    "tortuosity",
-    "mean_diameter_mm",
-    "narrowest_diameter_mm",
-    "narrowest_is_bound",
-    "narrowest_l_mm",
-    "narrowest_p_mm",
-    "narrowest_s_mm",
-    "strictures",
-    "dilatations",
-)
-PROFILE_COLUMNS = (
-    "branch",
-    "name",
-    "distance_mm",
-    "l_mm",
-    "p_mm",
-    "s_mm",
-    "diameter_mm",
-    "diameter_is_bound",
-    "own_section",
-)
+from .glb import glb
+from .model import DuctMeasurement
+from .tables import branches_csv, findings_csv, profile_csv
 
 
 def write_measurement(m: DuctMeasurement, folder: str | Path, stem: str) -> list[Path]:
     """Write a measurement and return the files written.
 
     ``<stem>.json`` everything; ``<stem>-branches.csv`` one row a branch; ``<stem>-profile.csv`` calibre along each
-    branch; ``<stem>-centreline.vtp`` polylines with diameter, for 3D Slicer and ParaView; ``<stem>.stl`` surface.
+    branch; ``<stem>-findings.csv`` candidate strictures and dilatations; ``<stem>-centreline.vtp`` polylines with
+    diameter, for 3D Slicer and ParaView; ``<stem>.stl`` surface; ``<stem>.glb`` surface and coloured centreline.
 
     Raises
     ------
@@ -64,10 +35,12 @@ def write_measurement(m: DuctMeasurement, folder: str | Path, stem: str) -> list
         ) from error
     writers: dict[str, Callable[[DuctMeasurement], bytes]] = {
         f"{stem}.json": _json,
-        f"{stem}-branches.csv": _branches_csv,
-        f"{stem}-profile.csv": _profile_csv,
+        f"{stem}-branches.csv": branches_csv,
+        f"{stem}-profile.csv": profile_csv,
+        f"{stem}-findings.csv": findings_csv,
         f"{stem}-centreline.vtp": _vtp,
         f"{stem}.stl": _stl,
+        f"{stem}.glb": glb,
     }
     files = []
     for name, content in writers.items():
@@ -80,56 +53,6 @@ def write_measurement(m: DuctMeasurement, folder: str | Path, stem: str) -> list
 
 def _json(m: DuctMeasurement) -> bytes:
     return (json.dumps(m.as_dict(), ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _csv(columns: tuple[str, ...], rows: list[list[object]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def _branches_csv(m: DuctMeasurement) -> bytes:
-    rows: list[list[object]] = []
-    for b in m.branches:
-        narrow = [f for f in m.strictures if b.id in (f.branch, f.other_branch)]
-        wide = [f for f in m.dilatations if f.branch == b.id]
-        rows.append(
-            [
-                b.id,
-                _cell(b.name),
-                b.name_source or "",
-                b.component,
-                b.start_node,
-                b.end_node,
-                f"{b.length_mm:.2f}",
-                "" if np.isnan(b.tortuosity) else f"{b.tortuosity:.3f}",
-                f"{b.mean_diameter_mm:.2f}",
-                bounded(b.min_diameter_mm, b.min_resolved, 2),
-                int(not b.min_resolved),
-                *(f"{x:.2f}" for x in b.narrowest_lps_mm),
-                len(narrow),
-                len(wide),
-            ]
-        )
-    return _csv(BRANCH_COLUMNS, rows)
-
-
-def _profile_csv(m: DuctMeasurement) -> bytes:
-    rows: list[list[object]] = []
-    for b in m.branches:
-        for s, p, d, r, own in zip(b.distance_mm, b.points_lps_mm, b.diameter_mm, b.resolved, b.own, strict=True):
-            rows.append(
-                [b.id, _cell(b.name), f"{s:.2f}", *(f"{x:.2f}" for x in p), bounded(d, r, 2), int(not r), int(own)]
-            )
-    return _csv(PROFILE_COLUMNS, rows)
-
-
-def _cell(text: str | None) -> str:
-    """A name as a cell that no spreadsheet takes for a formula."""
-    text = text or ""
-    return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
 
 
 def _vtp(m: DuctMeasurement) -> bytes:
