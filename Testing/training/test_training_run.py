@@ -26,7 +26,7 @@ from medseg.pipeline import segment
 from medseg_training.checkpoint import load_checkpoint, save_checkpoint
 from medseg_training.config import load_config, parse_config
 from medseg_training.display import Display
-from medseg_training.export import compare, export, trained_network
+from medseg_training.export import export, trained_network
 from medseg_training.rundir import RunDirectory
 from medseg_training.store import build_store
 from medseg_training.trainer import Trainer
@@ -100,6 +100,8 @@ def test_the_exported_file_takes_any_size_and_gives_the_figures_of_the_evaluatio
 
 
 def test_a_file_that_answers_otherwise_is_not_written(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    from medseg_training.export import compare
+
     run, _ = trained
     good = tmp_path / "good.safetensors"
     export(run, good)
@@ -157,17 +159,18 @@ def test_kill_9_loses_no_more_than_the_epoch_in_progress(ellipsoids: Path, tmp_p
     assert steps == sorted(set(steps)) and steps[-2:] == [state["step"] + 1, state["step"] + 2]
 
 
+def _full(_path: Path, _data: object) -> int:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_checkpoint_is_the_old_one_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "last.pt"
     save_checkpoint({"step": 1}, path)
 
-    def torn(_state: object, to: Path) -> None:
-        Path(to).write_bytes(b"PK half of it")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", torn)
+    monkeypatch.setattr(Path, "write_bytes", _full)
     with pytest.raises(InputError, match="disk is full"):
         save_checkpoint({"step": 2}, path)
+    monkeypatch.undo()
     assert load_checkpoint(path) == {"step": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
     path.write_bytes(path.read_bytes()[:100])

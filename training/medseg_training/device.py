@@ -6,12 +6,13 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from medseg.errors import InputError
 
 Precision = Literal["fp32", "bf16"]
+_MEMORY: Any = torch.utils.deterministic
 
 
 def choose_device(wanted: str, local_rank: int | None = None) -> torch.device:
@@ -69,7 +70,7 @@ def numerics(device: torch.device, *, deterministic: bool) -> Iterator[None]:
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
-        torch.utils.deterministic.fill_uninitialized_memory,
+        _MEMORY.fill_uninitialized_memory,
         torch.backends.cudnn.benchmark,
         torch.backends.cudnn.deterministic,
         torch.backends.cudnn.allow_tf32,
@@ -79,7 +80,7 @@ def numerics(device: torch.device, *, deterministic: bool) -> Iterator[None]:
         # cuBLAS reads it when its first handle is made; without it, matrix products may differ between runs.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # it costs time, and nothing here reads such memory
+    _MEMORY.fill_uninitialized_memory = False  # it costs time, and nothing here reads such memory
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic
     torch.backends.cudnn.allow_tf32 = not deterministic
@@ -88,7 +89,7 @@ def numerics(device: torch.device, *, deterministic: bool) -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = before[2]
+        _MEMORY.fill_uninitialized_memory = before[2]
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before[3], before[4]
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before[5], before[6]
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medseg.cli.common import errors
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
 
 
 class Display:
@@ -48,7 +53,20 @@ class Display:
             finally:
                 self._bar = None
 
-    def update(self, share: float, text: str) -> None:
+    def step(self, trainer: Trainer) -> None:
         """Move the bar; nothing where there is none."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=share, description=text)
+            epoch = math.ceil(trainer.step / trainer.config.budget.steps_per_epoch)
+            text = f"epoch {epoch}  loss {trainer.meter.peek():.3f}  {trainer.speed:.1f} slices/s"
+            self._bar.update(self._task, completed=trainer.share, description=text)
+
+    def epoch(self, trainer: Trainer) -> None:
+        """The line of an epoch that has ended."""
+        line = trainer.line
+        text = (
+            f"epoch {line['epoch']}  {line['elapsed_s'] / 60:.1f} min  loss {line['loss']:.4f}  "
+            f"{line['slices_per_s']:.1f} slices/s"
+        )
+        for name, each in line.get("validation", {}).items():
+            text += f"  {name} " + " ".join(f"{mean:.4f}" for mean in each.values())
+        self.line(text)

@@ -10,18 +10,21 @@ from typing import Any
 import yaml
 from medseg.errors import InputError
 from medseg.io import atomic_path
+from medseg.io.atomic import disk_error
 
 from .config import Config, parse_config
+from .store.mapped import sweep
 
 #: What may differ when a run is taken up again: it changes how long or how fast, not what is learned.
-FREE_TO_CHANGE = ("run", "threads", "budget", "validation", "data")
+FREE_TO_CHANGE = ("run", "threads", "budget", "validation", "data", "device", "compile", "storage", "cache", "mlflow")
 
 
 class RunDirectory:
     """Paths of a run and its small files.
 
     ``config.yaml`` (resolved), ``split.json`` (with its SHA-256), ``data.json`` (fingerprint), ``metrics.jsonl`` (a
-    line an epoch), ``log.txt``, ``checkpoints/last.pt`` and ``best.pt``, ``evaluation.json`` (when the run is done).
+    line an epoch), ``log.txt``, ``checkpoints/last.pt`` and ``best.pt``, ``evaluation.json`` (when the run is done),
+    ``tensorboard/``, ``cache/`` (slices in a mapped file, where they are not in memory).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -35,6 +38,8 @@ class RunDirectory:
         self.last = self.checkpoints / "last.pt"
         self.best = self.checkpoints / "best.pt"
         self.evaluation = self.path / "evaluation.json"
+        self.tensorboard = self.path / "tensorboard"
+        self.cache = self.path / "cache"
 
     @property
     def begun(self) -> bool:
@@ -54,7 +59,8 @@ class RunDirectory:
         """Remove what a former run wrote here, and nothing else."""
         for file in (self.config, self.split, self.data, self.metrics, self.log, self.evaluation):
             file.unlink(missing_ok=True)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        for folder in (self.checkpoints, self.tensorboard, self.cache):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def read_config(self) -> Config:
         """The resolved configuration. Raises InputError where this is not a run directory."""
@@ -86,20 +92,32 @@ class RunDirectory:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
+    def sweep(self) -> None:
+        """Remove what a killed process left half written."""
+        for folder in (self.path, self.checkpoints, self.cache):
+            sweep(folder)
+
     def add_metrics(self, line: dict[str, Any]) -> None:
         """Append one JSON line."""
-        with self.metrics.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+        try:
+            with self.metrics.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise disk_error(error, self.path) or error from None
 
-    def trim_metrics(self, step: int) -> None:
-        """Drop lines beyond ``step``: they tell of what was lost when the run was killed. A torn last line goes too."""
-        if not self.metrics.is_file():
-            return
-        kept = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+    def trim_metrics(self, step: int, last: dict[str, Any] | None = None) -> None:
+        """Drop lines beyond ``step``: they tell of what was lost when the run was killed. A torn last line goes too.
+
+        ``last`` : the line of the checkpoint's epoch, added where the kill came before it was written.
+        """
+        kept: list[str] = []
+        text = self.metrics.read_text(encoding="utf-8") if self.metrics.is_file() else ""
+        for line in text.splitlines():
             try:
                 if json.loads(line)["step"] <= step:
                     kept.append(line)
             except (ValueError, KeyError):
                 continue
+        if last and not any(json.loads(line)["step"] == last["step"] for line in kept):
+            kept.append(json.dumps(last))
         self.write_text(self.metrics, "".join(f"{line}\n" for line in kept))

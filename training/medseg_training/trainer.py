@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from medseg.card import Architecture, ModelCard
-from medseg.errors import Cancelled, MedSegError
-from medseg.networks import build_network
+from medseg.card import ModelCard
+from medseg.errors import Cancelled, DeviceOutOfMemory, InputError, MedSegError
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from .augment import Augmenter
-from .cases import LoadedCase
-from .checkpoint import save_checkpoint
-from .config import Config, Optimiser
+from .checkpoint import FORMAT, copy_checkpoint, save_checkpoint
+from .clock import Clock
+from .compiling import compiled
+from .config import Config
+from .data import LoadedCase
+from .device import choose_device, choose_precision
 from .display import Display
+from .distributed import World
+from .journal import Journal
 from .losses import build_loss
-from .precision import choose_precision
+from .meter import LossMeter
+from .networks import architecture_of, each_output, training_network
+from .optimisation import Average, build_optimiser, clip_gradient
+from .randomness import Randomness, mix
 from .rundir import RunDirectory
 from .sampling import Sampler
-from .schedule import position, rate
-from .store import SliceStore
-from .validation import evaluate_cases, mean_over_patients, score
+from .schedule import Plateau, position, rate
+from .store import SliceStore, open_batches
+from .store.batches import Batch
+from .validation import Preparers, evaluate_cases, mean_over_patients, score
 
+__all__ = ["Trainer", "architecture_of"]
 
-def architecture_of(config: Config) -> Architecture:
-    """The network of a configuration, its channels filled in from the card."""
-    card = config.draft
-    return Architecture(
-        config.network.name,
-        {"in_channels": card.in_channels, "out_channels": card.out_channels, **config.network.arguments},
-    )
+#: Steps between two looks at the other processes, where several train together.
+_MEET = 10
 
 
 class Trainer:
@@ -43,10 +45,13 @@ class Trainer:
     Parameters
     ----------
     config, card : what to do; ``card`` is the draft.
-    store : training slices.
+    store : training slices, on the host.
     validation : cases that choose the epoch; may be none.
     run : where checkpoints and metrics go.
     stop : asked after every step; true ends the run with a checkpoint and Cancelled.
+    device, world : where, and with whom.
+    resident : whether the slices go to the device as a whole; else they are streamed.
+    journal : takes figures for TensorBoard and MLflow.
     """
 
     def __init__(
@@ -54,31 +59,48 @@ class Trainer:
         config: Config,
         card: ModelCard,
         store: SliceStore,
-        validation: Sequence[LoadedCase],
+        validation: Iterable[LoadedCase],
         run: RunDirectory,
         display: Display,
         stop: Callable[[], bool] = lambda: False,
+        *,
+        device: torch.device | None = None,
+        world: World | None = None,
+        resident: bool = True,
+        journal: Journal | None = None,
     ) -> None:
         self.config, self.card, self.store, self.validation = config, card, store, validation
         self.run, self.display, self.stop = run, display, stop
-        torch.manual_seed(config.seed)
-        self.generator = torch.Generator().manual_seed(config.seed)
-        network: nn.Module = build_network(architecture_of(config))
+        self.device = device or choose_device(config.device)
+        self.world = world or World()
+        self.journal = journal or Journal()
+        self.precision = choose_precision(config.precision, self.device, deterministic=config.deterministic)
+        torch.manual_seed(mix(config.seed, 0))
+        # Apple's GPU has no kernels for channels-last that would be worth it.
+        self.layout = torch.contiguous_format if self.device.type == "mps" else torch.channels_last
+        network = training_network(config)
         # torch's stubs do not know `Module.to(memory_format=)`.
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = _average(self.network, config.optimiser.ema_decay)
-        self.loss = build_loss(config.loss, card)
-        self.optimiser = _optimiser(self.network, config.optimiser)
-        self.sampler = Sampler(store, config.sampling)
+        self.network: nn.Module = network.to(self.device, memory_format=self.layout)  # type: ignore[call-overload]
+        self.average = Average(self.network, config.optimiser.ema_decay) if config.optimiser.ema_decay else None
+        self.loss = build_loss(config.loss, card).to(self.device)
+        self.optimiser = build_optimiser(self.network, config.optimiser)
+        self.sampler = Sampler(store, config.sampling, self.world.share(config.sampling.batch_size))
         self.augmenter = Augmenter(config.augmentation, self.sampler.crop)
-        self.offsets = [channel.offset for channel in card.input.channels]
-        self.precision = choose_precision(config.precision)
+        self.batches = open_batches(store, card.input.channels, self.device, resident=resident)
+        self.randomness = Randomness(config.seed, self.device, self.world.rank)
+        self.preparers = Preparers()
+        self.plateau = Plateau(config.optimiser.plateau_patience)
+        self.meter = LossMeter(config.budget.steps_per_epoch, self.device)
         self.step = 0
         self.elapsed_s = 0.0
         self.cpu_s = 0.0
+        self.speed = 0.0
+        self.ended = 0
         self.best = -math.inf
         self.best_step = 0
         self.without_gain = 0
+        self.line: dict[str, Any] = {}
+        self.forward = self.world.wrap(self._compiled(), self.device)
 
     @property
     def deployed(self) -> nn.Module:
@@ -93,39 +115,61 @@ class Trainer:
             return 1.0
         return position(self.step, self.elapsed_s, self.config.budget)
 
+    @property
+    def _unfinished(self) -> bool:
+        """Whether an epoch's steps are done and what follows them (validation, checkpoint) is not."""
+        full = self.step % self.config.budget.steps_per_epoch == 0 or self.share >= 1
+        return self.step > 0 and full and self.ended != self.step
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in progress, or at its end the one that has just ended; from 1."""
+        return math.ceil(self.step / self.config.budget.steps_per_epoch)
+
     def state_dict(self) -> dict[str, Any]:
-        """Everything a resumed run needs: weights, average, optimiser, position and random states."""
+        """Everything a resumed run needs: weights, average, optimiser, position, losses and random states."""
         return {
+            "format": FORMAT,
             "network": self.network.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "plateau": self.plateau.state_dict(),
             "step": self.step,
             "elapsed_s": self.elapsed_s,
             "cpu_s": self.cpu_s,
+            "speed": self.speed,
+            "ended": self.ended,
             "best": self.best,
             "best_step": self.best_step,
             "without_gain": self.without_gain,
-            "generator": self.generator.get_state(),
-            "torch_rng": torch.get_rng_state(),
+            "losses": self.meter.state_dict(),
+            "line": self.line,
+            "randomness": self.randomness.state_dict(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a run where `state_dict` left it."""
+    def load_weights(self, state: dict[str, Any]) -> None:
+        """Only the weights, learned and averaged."""
         self.network.load_state_dict(state["network"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.elapsed_s, self.cpu_s = state["step"], state["elapsed_s"], state.get("cpu_s", 0.0)
-        self.best, self.best_step, self.without_gain = state["best"], state["best_step"], state["without_gain"]
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["torch_rng"])
 
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """The next augmented batch: (B, C, h, w) float32 channels-last and (B, h, w) int64."""
-        draw = self.sampler.draw(self.generator)
-        images, labels = self.store.gather(draw.indices, self.offsets)
-        images, planes = self.augmenter(images, labels[:, None], draw.centres, self.generator)
-        return images.contiguous(memory_format=torch.channels_last), planes[:, 0].long()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a run where `state_dict` left it. Raises InputError for a run of another version."""
+        if state.get("format") != FORMAT:
+            raise InputError(
+                "this run was begun by another version of the trainer",
+                file=self.run.path,
+                mend="finish it with that version, or start again with --fresh",
+            )
+        self.load_weights(state)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.plateau.load_state_dict(state["plateau"])
+        self.step, self.elapsed_s, self.cpu_s = state["step"], state["elapsed_s"], state["cpu_s"]
+        self.best, self.best_step, self.without_gain = state["best"], state["best_step"], state["without_gain"]
+        self.speed, self.ended = state["speed"], state["ended"]
+        self.meter.load_state_dict(state["losses"])
+        self.line = state["line"]
+        self.randomness.load_state_dict(state["randomness"])
 
     def train(self) -> None:
         """Run to the end of the budget or of the patience.
@@ -133,114 +177,170 @@ class Trainer:
         Raises MedSegError where the loss is no number (the last good state stays), Cancelled when asked to stop.
         """
         self.network.train()
-        clock = _Clock(self.elapsed_s, self.cpu_s)
-        while self.share < 1:
-            steps, losses, busy = 0, 0.0, 0.0
-            while True:
-                start = time.monotonic()
-                losses += self._step()
-                steps += 1
-                busy += time.monotonic() - start
-                self.elapsed_s, self.cpu_s = clock.read()
-                speed = steps * self.config.sampling.batch_size / busy
-                epoch = math.ceil(self.step / self.config.budget.steps_per_epoch)
-                self.display.update(self.share, f"epoch {epoch}  loss {losses / steps:.3f}  {speed:.1f} slices/s")
-                if self.stop():
-                    save_checkpoint(self.state_dict(), self.run.last)
-                    raise Cancelled("stopped by the person")
-                if self.step % self.config.budget.steps_per_epoch == 0 or self.share >= 1:
-                    break
-            self._end_epoch(epoch, losses / steps, speed, clock)
+        clock = Clock(self.elapsed_s, self.cpu_s)
+        try:
+            if self._unfinished:
+                self._end_epoch(clock)
+            while self.share < 1:
+                self._epoch(clock)
+                self._end_epoch(clock)
+        except torch.OutOfMemoryError:
+            raise DeviceOutOfMemory(
+                f"{self.device} has not enough memory for this training",
+                mend="lower sampling.batch_size or sampling.crop, or set storage: memory; the last good state is kept",
+            ) from None
 
-    def _step(self) -> float:
+    def _epoch(self, clock: Clock) -> None:
+        length = self.config.budget.steps_per_epoch
+        number, begun = divmod(self.step, length)
+        if begun == 0:
+            self.randomness.begin_epoch(number)
+            self.meter.begin()
+        plan = self.sampler.plan(length, self.randomness.plan(number))
+        clock.begin_epoch()
+        with self.batches.epoch(plan, begun) as batches:
+            for batch in batches:
+                self._step(batch)
+                asked = self._meet(clock)
+                self.speed = (self.step - number * length - begun) * self.config.sampling.batch_size / clock.epoch_s
+                self.display.step(self)
+                if asked and self.share < 1:
+                    self._save_good()
+                    raise Cancelled("stopped by the person")
+                if self.share >= 1:
+                    break
+
+    def _meet(self, clock: Clock) -> bool:
+        """Read the clock, and ask whether to stop; several processes do so together, now and then."""
+        if self.world.size == 1:
+            self.elapsed_s, self.cpu_s = clock.read()
+            return self.stop()
+        length = self.config.budget.steps_per_epoch
+        if self.step % _MEET and self.step % length:
+            return False
+        elapsed, self.cpu_s = clock.read()
+        asked, self.elapsed_s = self.world.largest(float(self.stop()), elapsed)
+        # In the middle of an epoch each process has random states of its own: they stop where those begin anew.
+        return bool(asked) and self.step % length == 0
+
+    def _step(self, batch: Batch) -> None:
+        """One step on the device. Nothing is asked back from it."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate(self.share, self.config.optimiser)
-        images, target = self.batch()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16"):
-            logits = self.network(images)
-        loss = self.loss(logits, target)
-        value = float(loss.detach())
-        if not math.isfinite(value):
+            group["lr"] = rate(self.share, self.config.optimiser, self.plateau.reductions)
+        images, planes = self.augment(batch)
+        loss = self.loss_of(self.forward, images, planes)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        clip_gradient(self.network, self.config.optimiser.clip_gradient)
+        self.optimiser.step()
+        if self.average is not None:
+            self.average.update(self.network)
+        self.meter.add(loss.detach())
+        self.step += 1
+
+    def augment(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, C, h, w) float32 in the network's memory layout, and (B, 1 + P, h, w) float32, labels first."""
+        host, device = self.randomness.host, self.randomness.device
+        images, planes = self.augmenter(batch.images, batch.planes, batch.centres, host, device)
+        return images.contiguous(memory_format=self.layout), planes
+
+    def loss_of(self, network: nn.Module, images: Tensor, planes: Tensor) -> Tensor:
+        """The scalar that is made small."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            outputs = each_output(network(images))
+        target, others = planes[:, 0].long(), planes[:, 1:]
+        parts = [weight * self.loss(logits, target, others) for weight, logits in outputs]
+        return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
+
+    def _compiled(self) -> nn.Module:
+        wanted = self.config.compile
+        if wanted is False or (wanted == "auto" and self.device.type != "cuda"):
+            return self.network
+        height, width = self.sampler.crop
+        batch = self.sampler.batch_size
+        images = torch.zeros(batch, self.card.in_channels, height, width, device=self.device)
+        images = images.contiguous(memory_format=self.layout)
+        planes = torch.zeros(batch, 1 + self.loss.planes, height, width, device=self.device)
+        self.network.train()
+        fast, why = compiled(self.network, lambda n: self.loss_of(n, images, planes), self.randomness)
+        if why is not None:
+            self.display.line(f"torch.compile does not work here, going on without it ({why})")
+        return fast
+
+    def _check_losses(self) -> Tensor:
+        """The epoch's losses, on the host. Raises MedSegError where one is no number."""
+        losses = self.world.mean(self.meter.read())
+        bad = (~losses.isfinite()).nonzero()
+        if len(bad):
+            first = int(bad[0])
             raise MedSegError(
-                f"the loss is {value} at step {self.step}",
+                f"the loss is {float(losses[first])} at step {self.step - len(losses) + first}",
                 file=self.run.path,
                 mend="lower optimiser.learning_rate or set precision: fp32; the last good state is kept",
             )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if self.config.optimiser.clip_gradient is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip_gradient)
-        self.optimiser.step()
-        if self.average is not None:
-            self.average.update_parameters(self.network)
-        self.step += 1
-        return value
+        return losses
 
-    def _end_epoch(self, epoch: int, loss: float, speed: float, clock: _Clock) -> None:
-        line: dict[str, Any] = {
-            "epoch": epoch,
+    def _save_good(self) -> None:
+        """Save, unless the weights are no good any more."""
+        self._check_losses()
+        if self.world.first:
+            save_checkpoint(self.state_dict(), self.run.last)
+
+    def _end_epoch(self, clock: Clock) -> None:
+        losses = self._check_losses()
+        settings = self.config.validation
+        self.line = {
+            "epoch": self.epoch,
             "step": self.step,
-            "loss": loss,
-            "slices_per_s": speed,
+            "loss": float(losses.double().mean()),
+            "slices_per_s": self.speed,
             "learning_rate": self.optimiser.param_groups[0]["lr"],
         }
-        text = f"epoch {epoch}  {self.elapsed_s / 60:.1f} min  loss {loss:.4f}  {speed:.1f} slices/s"
-        if self.validation and (epoch % self.config.validation.every_epochs == 0 or self.share >= 1):
-            text += self._validate(line)
+        better = False
+        if self.validation and (self.epoch % settings.every_epochs == 0 or self.share >= 1):
+            better = self._validate()
+        elif not self.validation:
+            self.plateau.look(-self.line["loss"])
         self.elapsed_s, self.cpu_s = clock.read()
-        line |= {"elapsed_s": self.elapsed_s, "cpu_s": self.cpu_s}
-        save_checkpoint(self.state_dict(), self.run.last)
-        self.run.add_metrics(line)
-        self.display.line(text)
-
-    def _validate(self, line: dict[str, Any]) -> str:
-        try:
-            figures = evaluate_cases(self.deployed, self.card, self.validation, self.stop)
-        except Cancelled:
+        self.elapsed_s, self.cpu_s = self.world.tell((self.elapsed_s, self.cpu_s))
+        self.line |= {"elapsed_s": self.elapsed_s, "cpu_s": self.cpu_s}
+        self.ended = self.step
+        if self.world.first:
             save_checkpoint(self.state_dict(), self.run.last)
-            raise
-        means = {name: mean_over_patients(figures, name) for name in ("dice", "cldice")}
-        line["validation"] = {name: {str(v): m for v, m in each.items()} for name, each in means.items()}
-        now = score(figures, self.config.validation.figure)
+            if better:
+                copy_checkpoint(self.run.last, self.run.best)
+            self.run.add_metrics(self.line)
+            self.journal.epoch(self.line)
+        self.display.epoch(self)
+
+    def _validate(self) -> bool:
+        """Segment the validation cases; whether they were never better."""
+        told: dict[str, Any] | None = None
+        if self.world.first:
+            try:
+                figures = evaluate_cases(
+                    self.deployed,
+                    self.card,
+                    self.validation,
+                    self.stop if self.world.size == 1 else None,
+                    device=self.device,
+                    preparers=self.preparers,
+                    quick=True,
+                )
+            except Cancelled:
+                save_checkpoint(self.state_dict(), self.run.last)
+                raise
+            means = {name: mean_over_patients(figures, name) for name in ("dice", "cldice")}
+            told = {
+                "means": {name: {str(v): m for v, m in each.items()} for name, each in means.items()},
+                "score": score(figures, self.config.validation.figure),
+            }
+        told = self.world.tell(told)
+        self.line["validation"] = told["means"]
+        now = told["score"]
+        self.plateau.look(now)
         if now > self.best:
             self.best, self.best_step, self.without_gain = now, self.step, 0
-            save_checkpoint(self.state_dict(), self.run.best)
-        else:
-            self.without_gain += 1
-        return "".join(f"  {name} " + " ".join(f"{m:.4f}" for m in each.values()) for name, each in means.items())
-
-
-class _Clock:
-    """Wall and processor time of a run, former sittings counted. On a busy machine they lie far apart."""
-
-    def __init__(self, elapsed_s: float, cpu_s: float) -> None:
-        self._wall, self._cpu = elapsed_s - time.monotonic(), cpu_s - time.process_time()
-
-    def read(self) -> tuple[float, float]:
-        return self._wall + time.monotonic(), self._cpu + time.process_time()
-
-
-def _optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.Optimizer:
-    """Weight decay on the convolutions only: on scales and biases it fights the normalisation."""
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=settings.learning_rate, fused=True)
-
-
-def _average(network: nn.Module, decay: float) -> AveragedModel | None:
-    """Exponential moving average of weights and running statistics; young averages forget faster."""
-    if decay == 0:
-        return None
-
-    @torch.no_grad()
-    def update(averaged: Any, current: Any, count: Any) -> None:
-        keep = min(decay, (1 + int(count)) / (10 + int(count)))
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, 1 - keep)
-        else:  # counters of batches
-            for mine, its in zip(averaged, current, strict=True):
-                mine.copy_(its)
-
-    return AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+            return True
+        self.without_gain += 1
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Sequence
@@ -12,14 +13,17 @@ import torch
 from medseg.errors import Cancelled, InputError
 from medseg.metrics import summarise
 
-from .cases import LoadedCase, fingerprint, list_cases, load_case
-from .checkpoint import load_checkpoint
+from .checkpoint import copy_checkpoint, load_checkpoint
 from .config import Config
+from .data import LoadedCase, list_cases, load_case
+from .device import choose_device, name_of, numerics
 from .display import Display
+from .distributed import World, join_world
 from .interruption import gentle_stop
+from .loading import Cases, TrainingData, load_training, stop_at
+from .locking import only_one
 from .rundir import RunDirectory
-from .split import PatientSplit, split_patients
-from .store import build_store
+from .split import PatientSplit
 from .trainer import Trainer
 from .validation import CaseFigures, evaluate_cases, mean_over_patients
 
@@ -28,50 +32,84 @@ def train(config: Config, run_path: str | Path, *, fresh: bool | None = None, qu
     """Train, evaluate on validation and held-out patients, and return what ``--json`` prints.
 
     ``fresh`` true discards a former run in ``run_path``, false insists on one, None goes on where there is one.
+    Started by torchrun, all processes train together and all return the same.
     Raises InputError for bad data or a run of other settings, Cancelled when asked to stop (the state is kept).
     """
     run = RunDirectory(run_path)
     if fresh is False and not run.begun:
         raise InputError("there is no run to go on with", file=run.path, mend="leave out --resume")
-    if fresh:
-        run.clear()
-    resuming = run.begun
-    if resuming:
-        run.check_same(config)
-    run.create()
-    display = Display(run.log, quiet)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    cases = load_all(config, display)
-    split = split_patients([c.case for c in cases], config.split)
-    _write_down(run, config, split, cases, resuming)
-    by_part = {
-        part: [c for c in cases if c.case.name in getattr(split, part)]
-        for part in ("training", "validation", "hold_out")
-    }
-    store = build_store(by_part["training"], config.draft, config.seed)
-    with gentle_stop() as stop:
-        trainer = Trainer(config, config.draft, store, by_part["validation"], run, display, stop)
+    with contextlib.ExitStack() as stack:
+        world = stack.enter_context(join_world(config.device != "cpu" and torch.cuda.is_available()))
+        device = choose_device(config.device, world.local_rank)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        stack.enter_context(numerics(device, deterministic=config.deterministic))
+        if world.first:
+            _open(run, config, fresh, stack)
+        resuming = world.tell(run.begun)
+        display = Display(run.log if world.first else None, quiet or not world.first)
+        data = _load(config, run, device, world, display)
+        if world.first:
+            _write_down(run, config, data.split, data.prints, resuming)
+        stop = stack.enter_context(gentle_stop())
+        trainer = Trainer(
+            config,
+            config.draft,
+            data.store,
+            data.validation,
+            run,
+            display,
+            stop,
+            device=device,
+            world=world,
+            resident=data.resident,
+        )
         if resuming:
-            trainer.load_state_dict(load_checkpoint(run.last))
-            run.trim_metrics(trainer.step)
-        display.line(_first_line(trainer, split, resuming))
+            _take_up(trainer, run, world)
+        display.line(_first_line(trainer, data, resuming))
         try:
             with display.training():
                 trainer.train()
-            steps, minutes, cpu_minutes = trainer.step, trainer.elapsed_s / 60, trainer.cpu_s / 60
-            evaluation = _evaluate(trainer, run, by_part, display)
+            done = {"steps": trainer.step, "minutes": trainer.elapsed_s / 60, "cpu_minutes": trainer.cpu_s / 60}
+            world.wait()
+            evaluation = world.tell(_evaluate(trainer, run, data, display) if world.first else None)
         except Cancelled:
             display.line(f"stopped after step {trainer.step}; the same command goes on from there (run: {run.path})")
             raise
-    return {
-        "run": str(run.path),
-        "steps": steps,
-        "minutes": minutes,
-        "cpu_minutes": cpu_minutes,
-        "split_sha256": split.sha256,
-        **evaluation,
-    }
+        return {"run": str(run.path), **done, "split_sha256": data.split.sha256, **evaluation}
+
+
+def _open(run: RunDirectory, config: Config, fresh: bool | None, stack: contextlib.ExitStack) -> None:
+    """Make the directory ready for this process alone."""
+    if not fresh and run.begun:
+        run.check_same(config)
+    run.create()
+    stack.enter_context(only_one(run.path / ".lock"))
+    if fresh:
+        run.clear()
+        run.create()
+    run.sweep()
+
+
+def _load(config: Config, run: RunDirectory, device: torch.device, world: World, display: Display) -> TrainingData:
+    """The first process reads first: what it writes to the cache is there for the others."""
+    if world.first:
+        data = load_training(config, run.cache, device, display)
+        world.wait()
+        return data
+    world.wait()
+    return load_training(config, run.cache, device, display)
+
+
+def _take_up(trainer: Trainer, run: RunDirectory, world: World) -> None:
+    trainer.load_state_dict(load_checkpoint(run.last))
+    if not world.first:
+        return
+    run.trim_metrics(trainer.step, trainer.line if trainer.ended == trainer.step else None)
+    if trainer.best_step == trainer.ended == trainer.step > 0:
+        copy_checkpoint(run.last, run.best)  # where the kill came between the two
 
 
 def load_all(config: Config, display: Display) -> list[LoadedCase]:
@@ -83,20 +121,13 @@ def load_all(config: Config, display: Display) -> list[LoadedCase]:
         problems += more
         if one is not None:
             loaded.append(one)
-    fatal = [p for p in problems if p.fatal]
-    for problem in problems:
-        if not problem.fatal:
-            display.line(problem.line())
-    if fatal:
-        others = f" ({len(fatal) - 1} more: medseg train CONFIG --check)" if len(fatal) > 1 else ""
-        raise InputError(fatal[0].what, file=fatal[0].file, mend=fatal[0].mend + others)
+    stop_at(problems)
     return loaded
 
 
 def _write_down(
-    run: RunDirectory, config: Config, split: PatientSplit, cases: Sequence[LoadedCase], resuming: bool
+    run: RunDirectory, config: Config, split: PatientSplit, prints: Sequence[dict[str, Any]], resuming: bool
 ) -> None:
-    data = [fingerprint(case, config) for case in cases]
     if resuming:
         if json.loads(run.split.read_text(encoding="utf-8"))["sha256"] != split.sha256:
             raise InputError(
@@ -104,7 +135,7 @@ def _write_down(
                 file=run.split,
                 mend="restore the data, or start again with --fresh",
             )
-        if json.loads(run.data.read_text(encoding="utf-8")) != json.loads(json.dumps(data)):
+        if json.loads(run.data.read_text(encoding="utf-8")) != json.loads(json.dumps(prints)):
             raise InputError(
                 "a file of the data has changed since the run was begun",
                 file=run.data,
@@ -114,32 +145,35 @@ def _write_down(
     located = config.model_copy(update={"data": [folder.resolve() for folder in config.data]})
     run.write_text(run.config, located.to_yaml())
     run.write_json(run.split, split.to_dict())
-    run.write_json(run.data, data)
+    run.write_json(run.data, prints)
 
 
-def _first_line(trainer: Trainer, split: PatientSplit, resuming: bool) -> str:
+def _first_line(trainer: Trainer, data: TrainingData, resuming: bool) -> str:
     million = sum(p.numel() for p in trainer.network.parameters()) / 1e6
     begin = f"going on from step {trainer.step}" if resuming else "training"
     height, width = trainer.store.shape
+    split, processes = data.split, f", {trainer.world.size} processes" if trainer.world.size > 1 else ""
+    threads = f", {torch.get_num_threads()} threads" if trainer.device.type == "cpu" else ""
     return (
-        f"{begin}: {len(split.training)} cases ({len(trainer.store.images)} slices of {height}×{width}), "
-        f"{len(split.validation)} validate, {len(split.hold_out)} held out; {million:.2f} M parameters, "
-        f"{trainer.precision}, {torch.get_num_threads()} threads; run {trainer.run.path}"
+        f"{begin}: {len(split.training)} cases ({len(trainer.store)} slices of {height}×{width}), "
+        f"{len(split.validation)} validate, {len(split.hold_out)} held out; {data.why}; {million:.2f} M parameters, "
+        f"{trainer.precision} on {name_of(trainer.device)}{threads}{processes}; run {trainer.run.path}"
     )
 
 
-def _evaluate(
-    trainer: Trainer, run: RunDirectory, by_part: dict[str, list[LoadedCase]], display: Display
-) -> dict[str, Any]:
+def _evaluate(trainer: Trainer, run: RunDirectory, data: TrainingData, display: Display) -> dict[str, Any]:
     """Validation and held-out patients with the network that is exported: the best epoch's, or the last one's."""
     chosen = "best" if run.best.is_file() else "last"
-    trainer.load_state_dict(load_checkpoint(run.best if chosen == "best" else run.last))
+    trainer.load_weights(load_checkpoint(run.best if chosen == "best" else run.last))
     by = "validation patients" if chosen == "best" else "end of run"
     result: dict[str, Any] = {"checkpoint": chosen, "chosen_by": by}
-    for part in ("validation", "hold_out"):
-        if not by_part[part]:
+    parts: dict[str, Cases] = {"validation": data.validation, "hold_out": data.hold_out}
+    for part, cases in parts.items():
+        if not len(cases):
             continue
-        figures = evaluate_cases(trainer.deployed, trainer.card, by_part[part], trainer.stop)
+        figures = evaluate_cases(
+            trainer.deployed, trainer.card, cases, trainer.stop, device=trainer.device, preparers=trainer.preparers
+        )
         result[part] = _report(figures)
         name = part.replace("_", "-")
         for case in figures:

@@ -86,9 +86,11 @@ def _pads(attributes: Attributes, x: Tensor, kernel: Sequence[int], strides: Seq
         return tuple(attributes.get("pads") or (0, 0, 0, 0))
     if auto == "VALID":
         return (0, 0, 0, 0)
+    if tuple(dilations) != (1, 1):
+        raise OperatorError("its padding is automatic and its kernel dilated, which runtimes do differently")
     ends = []
-    for side, k, s, d in zip(x.shape[2:], kernel, strides, dilations, strict=True):
-        need = max(0, (-(-side // s) - 1) * s + (k - 1) * d + 1 - side)
+    for side, k, s in zip(x.shape[2:], kernel, strides, strict=True):
+        need = max(0, (-(-side // s) - 1) * s + k - side)
         small = need // 2
         ends.append((small, need - small) if auto == "SAME_UPPER" else (need - small, small))
     (top, bottom), (left, right) = ends
@@ -391,7 +393,9 @@ def _pointwise(function: Callable[..., Any], on_sizes: Callable[..., Any] | None
             rows = [value for value in inputs if isinstance(value, tuple)]
             if not rows:
                 return on_sizes(*inputs)
-            full = [value if isinstance(value, tuple) else (value,) * len(rows[0]) for value in inputs]
+            longest = max(map(len, rows))
+            full = [(value if isinstance(value, tuple) else (value,)) for value in inputs]
+            full = [row * longest if len(row) == 1 else row for row in full]
             return tuple(on_sizes(*part) for part in zip(*full, strict=True))
         like = next(value for value in inputs if isinstance(value, Tensor))
         return function(*(as_tensor(value, like) for value in inputs))

@@ -10,6 +10,8 @@ from torch import nn
 
 from ..card import Architecture
 from ..errors import InputError
+from .encoder_unet import EncoderUNet
+from .ensemble import Ensemble
 from .keras_network import KerasNetwork
 from .monai_networks import (
     monai_attention_unet,
@@ -18,6 +20,7 @@ from .monai_networks import (
     monai_dynunet,
     monai_unet,
 )
+from .onnx_network import OnnxNetwork
 from .plain_unet import PlainUNet
 from .resnet_unet import ResNetUNet
 from .unet2d import UNet2d
@@ -27,15 +30,19 @@ from .unet2d_b import UNet2dB
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "unet2d": UNet2d,
     "unet2d-b": UNet2dB,
+    # The models of a cross-validation as one.
+    "ensemble": Ensemble,
     # Networks made elsewhere, for weights that exist.
     "plain-unet": PlainUNet,
     "resnet-unet": ResNetUNet,
+    "encoder-unet": EncoderUNet,
     "monai-unet": monai_unet,
     "monai-basic-unet": monai_basic_unet,
     "monai-basic-unet-plus-plus": monai_basic_unet_plus_plus,
     "monai-dynunet": monai_dynunet,
     "monai-attention-unet": monai_attention_unet,
     "keras-graph": KerasNetwork,
+    "onnx-graph": OnnxNetwork,
 }
 
 #: Ready choices for training; the number of channels is filled in from the card.

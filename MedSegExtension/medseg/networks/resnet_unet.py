@@ -46,15 +46,8 @@ class ResNetUNet(nn.Module):
         super().__init__()
         self.in_channels = check_channels("in_channels", in_channels)
         self.out_channels = check_channels("out_channels", out_channels)
-        check_channels("width", width)
-        check_flag("bottleneck", bottleneck)
         check_flag("decoder_norm", decoder_norm)
-        if (
-            isinstance(blocks, str)
-            or not 1 <= len(blocks) <= 4
-            or any(not 1 <= check_whole("blocks", n) <= 64 for n in blocks)
-        ):
-            raise InputError(f"architecture argument blocks is {blocks!r}", mend="give 1 to 4 numbers of blocks")
+        self.encoder = ResNetEncoder(in_channels, blocks, bottleneck, width, groups)
         if isinstance(decoder_widths, str) or len(decoder_widths) != len(blocks) + 1:
             raise InputError(
                 f"architecture argument decoder_widths is {decoder_widths!r}",
@@ -62,19 +55,12 @@ class ResNetUNet(nn.Module):
             )
         for channels in decoder_widths:
             check_channels("decoder_widths", channels)
-        if (
-            check_whole("groups", groups) < 1
-            or width % groups
-            or check_whole("head_kernel", head_kernel) not in (1, 3, 5)
-        ):
-            raise InputError(
-                "architecture argument groups or head_kernel cannot be", mend="groups divide width; use 1 or 3"
-            )
+        if check_whole("head_kernel", head_kernel) not in (1, 3, 5):
+            raise InputError(f"architecture argument head_kernel is {head_kernel}", mend="use 1, 3 or 5")
         self.multiple_of = 2 ** (len(blocks) + 1)
-        self.encoder = _Encoder(in_channels, blocks, bottleneck, width, groups)
-        skips = [*self.encoder.channels[-2::-1], 0]
+        skips = [*self.encoder.levels[-2::-1], 0]
         blocks_up = nn.ModuleList()
-        before = self.encoder.channels[-1]
+        before = self.encoder.levels[-1]
         for skip, after in zip(skips, decoder_widths, strict=True):
             block = nn.Module()
             block.conv1 = _convolution(before + skip, after, decoder_norm)
@@ -95,20 +81,32 @@ class ResNetUNet(nn.Module):
         return self.segmentation_head(x)
 
 
-class _Encoder(nn.Module):
-    """The values at 1/2, 1/4, … of the size, fine to coarse; ``channels`` of each."""
+class ResNetEncoder(nn.Module):
+    """The values at 1/2, 1/4, … of the size, fine to coarse; ``levels``: channels of each. Arguments: `ResNetUNet`."""
 
-    def __init__(self, in_channels: int, blocks: Sequence[int], bottleneck: bool, width: int, groups: int) -> None:
+    def __init__(
+        self, in_channels: int, blocks: Sequence[int], bottleneck: bool = False, width: int = 64, groups: int = 1
+    ) -> None:
         super().__init__()
+        check_channels("width", width)
+        check_flag("bottleneck", bottleneck)
+        if (
+            isinstance(blocks, str)
+            or not 1 <= len(blocks) <= 4
+            or any(not 1 <= check_whole("blocks", n) <= 64 for n in blocks)
+        ):
+            raise InputError(f"architecture argument blocks is {blocks!r}", mend="give 1 to 4 numbers of blocks")
+        if check_whole("groups", groups) < 1 or width % groups:
+            raise InputError(f"architecture argument groups is {groups}", mend="give a number that divides width")
         self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.channels = [64]
+        self.levels = [64]
         self.stages = len(blocks)
         for stage, count in enumerate(blocks):
             inner = width * 2**stage
             # Grouped networks widen the inner convolutions only; the stages keep 256, 512, … channels.
             after = (256 if bottleneck else width) * 2**stage
-            before = self.channels[-1]
+            before = self.levels[-1]
             made = [
                 _Block(
                     before if number == 0 else after,
@@ -121,7 +119,7 @@ class _Encoder(nn.Module):
                 for number in range(count)
             ]
             setattr(self, f"layer{stage + 1}", nn.Sequential(*made))
-            self.channels.append(after)
+            self.levels.append(after)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         levels = [F.relu(self.bn1(self.conv1(x)))]

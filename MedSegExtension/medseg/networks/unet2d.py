@@ -61,16 +61,21 @@ class UNet2d(nn.Module):
         for coarse, fine in zip(widths[:0:-1], widths[-2::-1], strict=True):
             self.upsamplers.append(_upsampler(coarse, fine, upsampling))
             self.decoder.append(Block(2 * fine, fine, norm, residual))
+        self.decoder_widths = widths[-2::-1]
         self.head = nn.Conv2d(widths[0], out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.decode(x)[-1])
+
+    def decode(self, x: Tensor) -> list[Tensor]:
+        """What each level of the decoder makes, coarse to fine: (B, ``decoder_widths[n]``, h, w)."""
         skips = [self.encoder[0](x)]
         for block in self.encoder[1:]:
             skips.append(block(self.dropout(self.pool(skips[-1]))))
-        x = skips.pop()
+        levels = [skips.pop()]
         for upsample, block in zip(self.upsamplers, self.decoder, strict=True):
-            x = block(torch.cat((skips.pop(), upsample(x)), dim=1))
-        return self.head(x)
+            levels.append(block(torch.cat((skips.pop(), upsample(levels[-1])), dim=1)))
+        return levels[1:]
 
 
 class Block(nn.Module):

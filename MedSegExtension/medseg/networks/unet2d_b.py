@@ -48,17 +48,22 @@ class UNet2dB(nn.Module):
         for width in reversed(widths):
             self.upsamplers.append(nn.Sequential(nn.ConvTranspose2d(2 * width, width, 2, stride=2), _batch_norm(width)))
             self.decoder.append(nn.Sequential(*_convolutions(2 * width, width), _batch_norm(width)))
+        self.decoder_widths = tuple(reversed(widths))
         self.head = nn.Conv2d(widths[0], out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.decode(x)[-1])
+
+    def decode(self, x: Tensor) -> list[Tensor]:
+        """What each level of the decoder makes, coarse to fine: (B, ``decoder_widths[n]``, h, w)."""
         skips = []
         for level in self.encoder:
             skips.append(level(x))
             x = self.dropout(self.pool(skips[-1]))
-        x = self.bottleneck(x)
+        levels = [self.bottleneck(x)]
         for upsample, level in zip(self.upsamplers, self.decoder, strict=True):
-            x = level(torch.cat((upsample(x), skips.pop()), dim=1))
-        return self.head(x)
+            levels.append(level(torch.cat((upsample(levels[-1]), skips.pop()), dim=1)))
+        return levels[1:]
 
 
 def _convolutions(before: int, after: int) -> tuple[nn.Module, ...]:
