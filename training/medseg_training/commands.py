@@ -47,25 +47,24 @@ def train(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Directory of a run.")],
-    out: Annotated[Path, typer.Option("-o", "--output", help="Model file to write.")],
+    run: Annotated[Path, typer.Argument(help="Directory of a run or of a cross-validation.")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="Model file to write, such as liver.onnx.")],
     format: Annotated[
-        str | None, typer.Option("--format", help="onnx or safetensors (default: by the suffix).")
+        list[str] | None, typer.Option("--format", help="Further formats: pt2, torchscript, monai_bundle. Repeatable.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a trained model as one file with its card inside, after a parity run of both."""
+    """Write a trained model as ONNX and as safetensors, the card inside, after a parity run of each."""
     from .export import export as run_export
 
-    result = run_export(run, out, format)
+    result = run_export(run, out, format or ())
     if as_json:
         print_json(result)
-    else:
-        parity = result["parity"]
-        output.print(f"{result['file']}: {result['bytes'] / 1e6:.2f} MB", markup=False)
-        difference = parity["largest_probability_difference"]
+        return
+    for one in result["files"]:
+        difference = one["parity"]["largest_probability_difference"]
         output.print(
-            f"probabilities differ from the trained network's by {difference:.1e} at most, on "
-            f"{parity['slices']} slices",
+            f"{one['file']}: {one['bytes'] / 1e6:.2f} MB; probabilities differ from the trained network's by "
+            f"{difference:.1e} at most, on {one['parity']['slices']} slices",
             markup=False,
         )

@@ -45,7 +45,7 @@ def work(folder: Path) -> None:
         if place.finished:
             return
         result = train(config, folder)
-        exported = export(folder, place.model)
+        exported = export(folder, place.model, always=())
         cases = predict(place, config)
         run.write_json(
             place.done,
@@ -73,8 +73,7 @@ def predict(place: FoldPlace, config: Any) -> list[str]:
 
     judged = set(json.loads(place.judged.read_text(encoding="utf-8")))
     names = []
-    weights = place.model.with_suffix(".safetensors")
-    opened = open_model(weights, backend="torch", device=config.device, threads=config.threads)
+    opened = open_model(place.model, backend="torch", device=config.device, threads=config.threads)
     with gentle_stop() as stop, opened as model:
         assert model.card is not None
         for case in list_cases(config)[0]:

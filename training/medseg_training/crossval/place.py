@@ -19,7 +19,7 @@ class FoldPlace:
     """Directory of one fold: that of a run (`medseg_training.rundir`), and beside it
 
     ``fold.yaml`` (its configuration), ``judged.json`` (names of the cases it is judged on), ``console.txt`` (what it
-    said), ``model.onnx`` and ``model.safetensors``, ``out_of_fold/CASE.npz``, and ``done.json`` when all is there.
+    said), ``model.safetensors``, ``out_of_fold/CASE.npz``, and ``done.json`` when all is there.
     """
 
     def __init__(self, path: Path, number: int) -> None:
@@ -27,11 +27,11 @@ class FoldPlace:
         self.config = path / "fold.yaml"
         self.judged = path / "judged.json"
         self.console = path / "console.txt"
-        self.model = path / "model.onnx"
+        self.model = path / "model.safetensors"
         self.out_of_fold = path / "out_of_fold"
         self.done = path / "done.json"
         self.metrics = path / "metrics.jsonl"
-        self.lock = path / ".lock"
+        self.lock = path / ".fold.lock"  # the run itself uses ".lock"
 
     @property
     def finished(self) -> bool:
