@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backends import require
 from ..card import ModelCard
 from ..errors import Cancelled, InputError, MedSegError
 from ..progress import Progress, ProgressCallback
@@ -226,6 +227,14 @@ def _write(
     module = getattr(model.backend, "module", None)
     if module is None:
         raise InputError(f"{report.format} cannot be converted to {kind}", file=report.path, mend="use it as it is")
+    if kind == "pt2" and _is_script(module):
+        # PyTorch has no public way from TorchScript to an exported program but through ONNX.
+        from .onnx_module import onnx_module
+
+        plain = path.with_name("script.onnx")
+        _module(module, model, report, "onnx", False, channels, plain)
+        module, _ = onnx_module(plain, report.path)
+        plain.unlink()
     if precision == "int8":
         from .writing.quantise import quantise
 
@@ -235,6 +244,10 @@ def _write(
         plain.unlink()
         return checksum
     return _module(module, model, report, kind, precision == "float16", channels, path)
+
+
+def _is_script(module: Any) -> bool:
+    return isinstance(module, require("torch").jit.ScriptModule)
 
 
 def _module(module: Any, model: Model, report: ModelReport, kind: Format, half: bool, channels: int, path: Path) -> str:
