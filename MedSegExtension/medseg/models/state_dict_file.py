@@ -186,6 +186,8 @@ def _multiple(arguments: Mapping[str, Any]) -> int:
     """By how much the network shrinks a slice, from the arguments that say how many levels it has."""
     if "strides" in arguments:
         return prod(max(step) if isinstance(step, list) else step for step in arguments["strides"])
+    if "decoder_widths" in arguments and "widths" not in arguments:
+        return 2 ** len(arguments["decoder_widths"])
     if "blocks" in arguments:
         return 2 ** (len(arguments["blocks"]) + 1)
     if "features" in arguments:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .state_dict_encoder import recognise_encoder
 from .state_dict_find import is_counter
 from .state_dict_monai import recognise_monai
 from .state_dict_public import recognise_public
@@ -41,7 +42,7 @@ class Recognition:
 def recognise(shapes: Shapes) -> Recognition | None:
     """The network that ``shapes`` (name → shape, counters included) belongs to, or None."""
     shapes = {name: shape for name, shape in shapes.items() if not is_counter(name)}
-    for recogniser in (_ours, _laboratory, recognise_public, recognise_resnet, recognise_monai):
+    for recogniser in (_ours, _laboratory, recognise_public, recognise_resnet, recognise_encoder, recognise_monai):
         try:
             found = recogniser(shapes)
         except (KeyError, IndexError, ValueError):  # a name or an axis that this family always has is not there

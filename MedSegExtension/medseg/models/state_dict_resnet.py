@@ -16,10 +16,40 @@ _KNOWN = re.compile(
 
 def recognise_resnet(shapes: Shapes) -> dict[str, Any] | None:
     """`medseg.networks.resnet_unet.ResNetUNet`, or None."""
-    if "decoder.blocks.0.conv1.0.weight" not in shapes or "encoder.layer1.0.conv1.weight" not in shapes:
+    if "decoder.blocks.0.conv1.0.weight" not in shapes:
         return None
     names = {name: name for name in shapes if _KNOWN.fullmatch(name)}
     decoder = [shapes[f"decoder.blocks.{number}.conv2.0.weight"][0] for number in range(_count(shapes))]
+    used = len(decoder) - 1  # one level is made by the first convolution alone
+    found = resnet_encoder(shapes, used)
+    if found is None:
+        return None
+    encoder, label = found
+    left = {name for name in shapes if re.match(r"encoder\.layer(\d)\.", name) and int(name[13]) > used}
+    left |= {name for name in shapes if name.startswith(("encoder.fc.", "classification_head."))}
+    if set(shapes) - set(names) - left:
+        return None
+    return {
+        "family": f"U-Net with a {label} encoder (segmentation_models_pytorch)",
+        "architecture": "resnet-unet",
+        "arguments": {
+            "in_channels": encoder.pop("in_channels"),
+            "out_channels": shapes["segmentation_head.0.weight"][0],
+            **encoder,
+            "decoder_widths": decoder,
+            "decoder_norm": "decoder.blocks.0.conv1.1.running_mean" in shapes,
+            "head_kernel": shapes["segmentation_head.0.weight"][2],
+        },
+        "names": {name: ours for name, ours in names.items() if name not in left},
+        "left": tuple(sorted(left)),
+        "assumed": ("nearest upsampling", "ReLU", "no activation at the end"),
+    }
+
+
+def resnet_encoder(shapes: Shapes, used: int) -> tuple[dict[str, Any], str] | None:
+    """Arguments of the encoder with its first ``used`` stages, ``in_channels`` among them, and what to call it."""
+    if "encoder.layer1.0.conv1.weight" not in shapes or "encoder.conv1.weight" not in shapes:
+        return None
     stages: list[int] = []
     while f"encoder.layer{len(stages) + 1}.0.conv1.weight" in shapes:
         stage = f"encoder.layer{len(stages) + 1}"
@@ -27,36 +57,22 @@ def recognise_resnet(shapes: Shapes) -> dict[str, Any] | None:
         while f"{stage}.{number}.conv1.weight" in shapes:
             number += 1
         stages.append(number)
-    used = len(decoder) - 1  # one level is made by the first convolution alone
-    left = {name for name in shapes if re.match(r"encoder\.layer(\d)\.", name) and int(name[13]) > used}
-    left |= {name for name in shapes if name.startswith(("encoder.fc.", "classification_head."))}
-    if set(shapes) - set(names) - left or not 1 <= used <= len(stages):
+    if not 1 <= used <= len(stages):
         return None
     bottleneck = "encoder.layer1.0.conv3.weight" in shapes
-    second = shapes["encoder.layer1.0.conv2.weight"]
     width = shapes["encoder.layer1.0.conv1.weight"][0]
-    batch_norm = "decoder.blocks.0.conv1.1.running_mean" in shapes
+    groups = width // shapes["encoder.layer1.0.conv2.weight"][1] if bottleneck else 1
+    known = {"2 2 2 2": "18", "3 4 6 3": "50" if bottleneck else "34", "3 4 23 3": "101", "3 8 36 3": "152"}
+    name = known.get(" ".join(map(str, stages)), "")
+    label = ("ResNeXt" if groups > 1 else "wide ResNet" if width > 64 else "ResNet") + (f"-{name}" if name else "")
     arguments = {
         "in_channels": shapes["encoder.conv1.weight"][1],
-        "out_channels": shapes["segmentation_head.0.weight"][0],
         "blocks": stages[:used],
         "bottleneck": bottleneck,
         "width": width,
-        "groups": width // second[1] if bottleneck else 1,
-        "decoder_widths": decoder,
-        "decoder_norm": batch_norm,
-        "head_kernel": shapes["segmentation_head.0.weight"][2],
+        "groups": groups,
     }
-    known = {"2 2 2 2": "18", "3 4 6 3": "50" if bottleneck else "34", "3 4 23 3": "101", "3 8 36 3": "152"}
-    name = known.get(" ".join(map(str, stages)), "")
-    return {
-        "family": f"U-Net with a ResNet{'-' + name if name else ''} encoder (segmentation_models_pytorch)",
-        "architecture": "resnet-unet",
-        "arguments": arguments,
-        "names": {name: ours for name, ours in names.items() if name not in left},
-        "left": tuple(sorted(left)),
-        "assumed": ("nearest upsampling", "ReLU", "no activation at the end"),
-    }
+    return arguments, label
 
 
 def _count(shapes: Shapes) -> int:

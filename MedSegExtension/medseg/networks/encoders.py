@@ -92,9 +92,7 @@ class MobileNetEncoder(nn.Module):
     #: Blocks that halve the size, counted from the stem as 0; the block before each is a level.
     HALVING = (2, 4, 7, 14)
 
-    def __init__(
-        self, in_channels: int, stem: int, hidden: Sequence[int], widths: Sequence[int], head: int
-    ) -> None:
+    def __init__(self, in_channels: int, stem: int, hidden: Sequence[int], widths: Sequence[int], head: int) -> None:
         super().__init__()
         check_channels("stem", stem)
         check_channels("head", head)

@@ -15,6 +15,6 @@ class nnUNetTrainerBrief(nnUNetTrainer):
         self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device = _CUDA
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
-        self.num_epochs = 4
+        self.num_epochs = 2
         self.num_iterations_per_epoch = 12
         self.num_val_iterations_per_epoch = 1
