@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..progress import Progress
+from .ducts import compare, give_back, measure
 from .files import cases, segment_file
 from .limits import memory_limited
 from .server import Context, Operation
@@ -262,4 +263,7 @@ OPERATIONS: dict[str, Operation] = {
     "decide": decide,
     "cases": cases,
     "segment_file": segment_file,
+    "measure": measure,
+    "compare": compare,
+    "give_back": give_back,
 }
