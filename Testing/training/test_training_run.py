@@ -1,4 +1,4 @@
-"""A run learns, can be killed at any moment and taken up, and its file gives the figures it was validated with."""
+"""A run learns, and can be killed at any moment and taken up."""
 
 from __future__ import annotations
 
@@ -13,20 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
 import torch
 import yaml
 from medseg.errors import Cancelled, InputError, MedSegError
-from medseg.io import read_labels, read_volume
-from medseg.metrics import dice
-from medseg.models import open_model, weights_sha256
-from medseg.pipeline import segment
 from medseg_training.checkpoint import load_checkpoint, save_checkpoint
 from medseg_training.config import load_config, parse_config
 from medseg_training.display import Display
-from medseg_training.export import export, trained_network
 from medseg_training.rundir import RunDirectory
 from medseg_training.store import build_store
 from medseg_training.trainer import Trainer
@@ -63,56 +56,6 @@ def test_a_simple_structure_is_learned_in_seconds(trained: tuple[Path, dict[str,
     assert lines[-1]["loss"] < lines[0]["loss"]
     split = json.loads((run / "split.json").read_text())
     assert split["validation"] == ["a_p4"] and split["hold_out"] == ["a_p5"] and len(split["sha256"]) == 64
-
-
-@pytest.mark.parametrize("kind", ["onnx", "safetensors"])
-def test_the_exported_file_takes_any_size_and_gives_the_figures_of_the_evaluation(
-    trained: tuple[Path, dict[str, Any]], ellipsoids: Path, tmp_path: Path, kind: str
-) -> None:
-    run, result = trained
-    out = tmp_path / f"model.{kind}"
-    written = export(run, out)
-    assert written["parity"]["largest_probability_difference"] <= 1e-4
-    image = read_volume(ellipsoids / "images" / "a_p5.nii.gz")
-    reference = read_labels(ellipsoids / "labels" / "a_p5.nii.gz")
-    with open_model(out, backend="onnxruntime" if kind == "onnx" else "torch") as model:
-        labels = segment(image, model).labels.array
-        card = model.card
-    assert card is not None
-    expected = result["hold_out"]["cases"][0]["labels"]["1"]["dice"]
-    assert dice(labels == 1, reference.array == 1) == pytest.approx(expected, abs=1e-6)
-    assert card.synthetic and card.training["parity"] == written["parity"]
-    assert card.training["metrics"]["hold_out"]["1"]["dice"]["mean"] == pytest.approx(expected)
-    assert card.training["folds"]["cases"] == {"training": 4, "validation": 1, "hold_out": 1}
-    assert card.training["folds"]["patients"] == {"training": 3, "validation": 1, "hold_out": 1}
-    assert torch.__version__.startswith(card.training["software"]["torch"].split("+")[0])
-    network = trained_network(load_config(run / "config.yaml"), load_checkpoint(run / "checkpoints" / "best.pt"))
-    assert card.weights_sha256 == weights_sha256({name: t.numpy() for name, t in network.state_dict().items()})
-    text = card.to_json()
-    assert "a_p5" not in text and str(run) not in text and str(ellipsoids) not in text
-    assert [p.name for p in tmp_path.iterdir()] == [out.name]
-    if kind == "onnx":
-        assert not any(tensor.external_data for tensor in onnx.load(out, load_external_data=False).graph.initializer)
-        with open_model(out, backend="onnxruntime") as model:
-            assert model.fixed_size is None and model.fixed_batch is None
-            for shape in ((1, 3, 16, 64), (3, 3, 40, 8)):
-                assert model.run(np.zeros(shape, np.float32)).shape == (shape[0], 1, *shape[2:])
-
-
-def test_a_file_that_answers_otherwise_is_not_written(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    from medseg_training.export import compare
-
-    run, _ = trained
-    good = tmp_path / "good.safetensors"
-    export(run, good)
-    config = load_config(run / "config.yaml")
-    network = trained_network(config, load_checkpoint(run / "checkpoints" / "last.pt"))
-    with torch.no_grad():
-        network.head.bias += 0.01
-    with pytest.raises(MedSegError, match="differs from the trained network"):
-        compare(network, good, config.draft, np.random.default_rng(0).normal(size=(2, 3, 16, 16)).astype(np.float32))
-    with pytest.raises(InputError, match="use onnx or safetensors"):
-        export(run, tmp_path / "model.h5")
 
 
 def test_a_run_stopped_anywhere_and_taken_up_ends_with_the_same_weights(ellipsoids: Path, tmp_path: Path) -> None:
