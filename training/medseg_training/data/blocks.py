@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from medseg.errors import InputError
+from medseg.io import MedSegWarning
 from medseg.volume import Volume
 
 from .case import Case, Problem
@@ -22,7 +24,9 @@ def cut_into_blocks(cases: Sequence[Case], length: int) -> tuple[list[Case], lis
     problems = []
     for case in cases:
         try:
-            depth = case.reader.read_labels(case.labels, case.name).array.shape[0]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", MedSegWarning)  # reading the case will tell
+                depth = case.reader.read_labels(case.labels, case.name).array.shape[0]
         except InputError as error:
             problems.append(Problem(case.labels, error.what, error.mend or "replace the file"))
             continue

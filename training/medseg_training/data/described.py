@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,12 @@ from medseg.io import case_name
 from medseg.io.names import natural_key, suffix_of, visible_files
 
 from .case import Case, Problem
-from .naming import is_image_file, listed
+from .naming import is_image_file, listed, words
 from .readers import FileReader
 
 if TYPE_CHECKING:
+    from medseg.card import Label
+
     from .layouts import Found
     from .settings import DataSettings
 
@@ -121,6 +123,21 @@ def label_names(folder: Path) -> dict[int, str]:
         elif isinstance(value, str) and str(key).isdecimal():  # Decathlon: value → name
             names[int(key)] = value
     return names
+
+
+def name_problems(folder: Path, labels: Sequence[Label]) -> list[Problem]:
+    """Where ``dataset.json`` and the card call one value by two names: one of them means another structure."""
+    names, file = label_names(folder), folder / "dataset.json"
+    return [
+        Problem(
+            file,
+            f"calls label {label.value} {names[label.value]!r}, the card {label.name!r}",
+            "correct the card, or write source_labels where both mean the same",
+            fatal=False,
+        )
+        for label in labels
+        if label.value in names and words(names[label.value].casefold()) != words(label.name.casefold())
+    ]
 
 
 def _listed_by_name(folder: Path, listing: Mapping[str, Any], reader: FileReader) -> Found:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
-from medseg.io.names import suffix_of
+from medseg.io.itk import open_reader
+from medseg.io.names import is_dicom, suffix_of, walk_files
 from medseg.orientation import Reorientation, orientation_code
 from medseg.volume import Volume
 
@@ -29,8 +31,11 @@ def fit_reference(case: Case, image: Volume, labels: Volume) -> tuple[Volume, li
             (turned, [_turned(case, image, labels)]) if turned is not None else (labels, [_size(case, image, labels)])
         )
     if placeless:
-        both = isinstance(case.reader, ArrayReader) or is_picture(case.image)
-        return labels, [] if both else [_taken(case, "it has no place in space")]
+        if isinstance(case.reader, ArrayReader) or is_picture(case.image):
+            return labels, []
+        if stored_backwards(case.image, image):
+            labels = labels.with_array(np.ascontiguousarray(labels.array[::-1]))
+        return labels, [_taken(case, "it has no place in space")]
     if _same(image, labels):
         return labels, []
     if suffix_of(case.labels) == ".am" and np.allclose(image.spacing, labels.spacing, rtol=0.02):
@@ -46,6 +51,18 @@ def same_place(first: Volume, other: Volume) -> str | None:
     if first.array.shape != other.array.shape:
         return f"has {voxels(other)} voxels, the first channel {voxels(first)}"
     return None if _same(first, other) else _difference(first, other)
+
+
+def stored_backwards(path: Path, image: Volume) -> bool:
+    """Whether the files of a DICOM folder, by name, run against the k axis; masks beside them follow the names."""
+    if not path.is_dir():
+        return False
+    heights = []
+    files = [file for file in walk_files(path) if is_dicom(file)]
+    for file in (files[0], files[-1]) if len(files) > 1 else ():
+        position = np.array(open_reader(file, "GDCMImageIO").GetOrigin())
+        heights.append(float(position @ image.direction[:, 2]))
+    return len(heights) == 2 and heights[0] > heights[1]
 
 
 def turn_onto(volume: Volume, target: Volume) -> Volume | None:

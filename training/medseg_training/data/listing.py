@@ -33,6 +33,8 @@ def list_cases(config: Config) -> tuple[list[Case], list[Problem]]:
     for folder in config.data:
         found, more = _list_folder(folder, config, volumes)
         cases += found
+        if found and config.source_labels is None and config.arrays is None:
+            more = [*more, *described.name_problems(folder, config.draft.output.labels)]
         problems += more
     cases, more = _unique(cases)
     problems += more
