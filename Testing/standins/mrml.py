@@ -27,6 +27,10 @@ class MrmlApplication:
             "segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
             "volumes": slicer.vtkSlicerVolumesLogic,
             "sequences": slicer.vtkSlicerSequencesLogic,
+            "models": slicer.vtkSlicerModelsLogic,
+            "markups": slicer.vtkSlicerMarkupsLogic,
+            "tables": slicer.vtkSlicerTablesLogic,
+            "plots": slicer.vtkSlicerPlotsLogic,
         }
         for name, kind in kinds.items():
             logic = kind()

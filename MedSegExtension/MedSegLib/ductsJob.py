@@ -1,0 +1,101 @@
+"""Measuring a segment, comparing two, giving a case back: jobs of the worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from medseg.errors import InputError
+
+from .ductsInput import onGridOf, segmentVolume
+from .ductsScene import DuctsNodes, showDucts
+from .segmentationJob import Job
+from .segmentsOutput import segmentDigest, segmentTag
+
+
+class MeasureJob(Job):
+    """A segment measured as ducts; ``result`` is the worker's answer, ``nodes`` what was put into the scene.
+
+    ``digest`` tells whether the segment was changed since: compare with `segmentDigest`.
+    """
+
+    def __init__(
+        self, host, segmentationNode, segmentId: str, *, names=None, show=True, onProgress=None, onFinished=None
+    ) -> None:
+        super().__init__(host, onProgress, onFinished)
+        self.segmentationNode, self.segmentId = segmentationNode, segmentId
+        labels = segmentVolume(segmentationNode, segmentId)
+        self.digest = segmentDigest(segmentationNode, segmentId)
+        self.name = segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
+        self.nodes: DuctsNodes | None = None
+        self._show = show
+        self._submit("measure", {"labels": labels, "label": 1, "names": names})
+
+    def _take(self, message: dict) -> None:
+        if self.segmentationNode.GetScene() is None:
+            raise InputError("the segmentation was removed from the scene", mend="measure a segment of the scene")
+        self.result = message
+        if self._show:
+            self.nodes = showDucts(message, self.segmentationNode, self.segmentId, self.name)
+
+
+class CompareJob(Job):
+    """Two segments compared on the grid of a volume; see `ductsCompare` for what comes into the scene."""
+
+    def __init__(self, host, prediction, reference, volumeNode, onProgress=None, onFinished=None) -> None:
+        """``prediction`` and ``reference`` are pairs of segmentation node and segment id."""
+        super().__init__(host, onProgress, onFinished)
+        self.prediction, self.reference, self.volumeNode = prediction, reference, volumeNode
+        self.nodes: Any = None
+        self._labels = onGridOf(*prediction, volumeNode)
+        self._submit("compare", {"prediction": self._labels, "reference": onGridOf(*reference, volumeNode)})
+
+    def _take(self, message: dict) -> None:
+        from .ductsCompare import showComparison
+
+        if self.volumeNode.GetScene() is None or self.prediction[0].GetScene() is None:
+            raise InputError("what was compared was removed from the scene", mend="compare segments of the scene")
+        self.result = message
+        self.nodes = showComparison(message, self._labels, self.prediction, self.reference, self.volumeNode)
+
+
+class GiveBackJob(Job):
+    """A corrected case into a training set; ``result`` names the files."""
+
+    def __init__(
+        self, host, volumeNode, segmentationNode, segmentIds: dict[str, int], folder, onProgress=None, onFinished=None
+    ) -> None:
+        """``segmentIds`` gives each segment its label value in the training set."""
+        super().__init__(host, onProgress, onFinished)
+        from .volumeInput import volumeFromNode
+
+        if not segmentIds:
+            raise InputError("no segment was chosen", mend="choose at least one")
+        ids = list(segmentIds)
+        segmentation = segmentationNode.GetSegmentation()
+        drawn = {}
+        for segmentId in ids:
+            segment = segmentation.GetSegment(segmentId)
+            if segment is None:
+                raise InputError("that segment is not there any more", mend="choose another one")
+            digest = segmentTag(segment, "MedSeg.Digest")
+            drawn[str(segmentIds[segmentId])] = {
+                "label": segmentTag(segment, "MedSeg.Label") or segment.GetName(),
+                "model": segmentTag(segment, "MedSeg.Model"),
+                "corrected": digest is None or digest != segmentDigest(segmentationNode, segmentId),
+            }
+        self._submit(
+            "give_back",
+            {
+                "volume": volumeFromNode(volumeNode),
+                "labels": onGridOf(segmentationNode, ids, volumeNode, list(segmentIds.values())),
+                "folder": str(folder),
+                "provenance": {"drawn_with": _application(), "labels": drawn},
+            },
+        )
+
+
+def _application() -> str:
+    application = getattr(slicer, "app", None)
+    version = getattr(application, "applicationVersion", None) if application is not None else None
+    return f"3D Slicer {version}" if version else "3D Slicer"
