@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 from medseg.errors import InputError
@@ -35,7 +36,9 @@ def draw_folds(
     else:
         kinds = [strata[case] for case in cases]
         parts = StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(cases, kinds, groups)
-    folds = [tuple(sorted({groups[n] for n in kept})) for _, kept in parts]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # a rare stratum is no mistake
+        folds = [tuple(sorted({groups[n] for n in kept})) for _, kept in parts]
     if not all(folds):  # StratifiedGroupKFold may leave a fold empty where patients differ much in size
         raise InputError(
             f"{count} folds of {len(set(groups))} patients cannot be stratified so: one would be empty",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +87,7 @@ def load_scores(path: Path, case: str, patient: str, fold: int) -> Judged:
         return Judged(
             case, patient, fold, Scores(a["best"], a["top"], a["decided"]), a["reference"], spacing, shape, corner
         )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"out-of-fold probabilities cannot be read ({type(error).__name__})",
             file=path,
