@@ -48,71 +48,126 @@ def registerSampleData() -> None:
 
 @parameterNodeWrapper
 class MedSegParameterNode:
-    """What the person chose; saved with the scene.
+    """What the person chose; saved with the scene. The second, third, ... input volume of a model with several are
+    references ``inputVolume2``, ``inputVolume3``, ... of the same node.
 
     inputVolume : the volume to segment.
     modelPath : the model file.
     outputSegmentation : where the segments go; None makes a new segmentation.
+    device : "auto", "cpu", "cuda:0", ...
+    flips : "none", "columns" or "both".
+    ownThreshold, threshold : whether to decide with this probability instead of the model's own.
+    ownPostprocessing, minimumPart, keepLargest, fillHoles : whether to clean up in this way instead of the model's; mm³
+        and number of parts, 0 for all.
+    smoothing : of the closed surface, 0 to 1.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
     modelPath: str = ""
     outputSegmentation: vtkMRMLSegmentationNode
+    device: str = "auto"
+    flips: str = "none"
+    ownThreshold: bool = False
+    threshold: float = 0.5
+    ownPostprocessing: bool = False
+    minimumPart: float = 0.0
+    keepLargest: int = 0
+    fillHoles: bool = False
+    smoothing: float = 0.5
 
 
 class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The module's panel."""
+    """The module's panel: wires the small panels of MedSegLib to the parameter node, the queue and the logic."""
 
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
-        self.job = None
+        self.queue = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
+        self._last = None
 
     def setup(self) -> None:
         """Called once, when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
+        from MedSegLib.advancedPanel import AdvancedPanel
+        from MedSegLib.batchPanel import BatchPanel
+        from MedSegLib.devicePanel import DevicePanel
+        from MedSegLib.inputPanel import InputPanel
+        from MedSegLib.installPanel import InstallPanel
+        from MedSegLib.logPanel import LogPanel
+        from MedSegLib.modelDrop import ModelDrop
+        from MedSegLib.modelPanel import ModelPanel
+        from MedSegLib.resultPanel import ResultPanel
+        from MedSegLib.runPanel import RunPanel
+        from MedSegLib.runQueue import RunQueue
+
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSeg.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSegLogic()
+        self.queue = RunQueue(self.onRunChanged, self.onRunFinished)
+        self.logPanel = LogPanel(self.ui, self.describe)
+        self.installPanel = InstallPanel(self.ui, self.onPackagesReady, self.logPanel.add)
+        self.inputPanel = InputPanel(self.ui, self.update)
+        self.modelPanel = ModelPanel(self.ui, self.logic, self.onModelChanged, self.installPanel.explain)
+        self.devicePanel = DevicePanel(self.ui, self.logic, self.onDeviceChosen, lambda: self.queue.running)
+        self.advancedPanel = AdvancedPanel(self.ui, self.onFlipsChosen, self.onApplyThreshold)
+        self.runPanel = RunPanel(self.ui, self.onStart, self.onCancel, self.onQueue)
+        self.resultPanel = ResultPanel(self.ui, self.logic, self.say, self.onUndone)
+        self.batchPanel = BatchPanel(
+            self.ui, self.logic, self.queue, self.choices, self.ui.inputSelector.currentNode, self.say
+        )
+        self.drop = ModelDrop(uiWidget, self.modelPanel.choose)
 
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.ui.segmentButton.connect("clicked(bool)", self.onSegmentButton)
-        self.ui.cancelButton.connect("clicked(bool)", self.onCancelButton)
-        self.ui.modelPathLineEdit.connect("currentPathChanged(QString)", self.onModelPathChanged)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
         """Called when the application closes and when the module is reloaded."""
-        if self.job is not None:
-            self.job.cancel()
         self.setParameterNode(None)
         self.removeObservers()
+        if self.queue is not None:
+            self.queue.clear()
+            for panel in (self.modelPanel, self.devicePanel, self.advancedPanel, self.resultPanel, self.batchPanel):
+                panel.cleanup()
+        self._last = None
         if self.logic is not None:
             self.logic.close()
 
     def enter(self) -> None:
         """Called each time the module is opened."""
         self.initializeParameterNode()
+        self.installPanel.recheck()
 
     def exit(self) -> None:
         """Called each time another module is opened. A run goes on."""
+        self.advancedPanel.preview.stop()
         self.setParameterNode(None)
+
+    @property
+    def job(self):
+        """The job of the run under way, or of the last one."""
+        run = self.queue.current or self._last
+        return run.job if run is not None else None
+
+    # The scene
 
     def onSceneStartClose(self, caller, event) -> None:
         """The nodes of a run are about to go, and what was said about them."""
-        if self.job is not None:
-            self.job.cancel()
-            if self.job.finished:
-                self.job = None  # it would keep its nodes alive
-        self.ui.statusLabel.text = ""
+        self.queue.clear()
+        self._last = None
+        self.resultPanel.clear()
+        self.advancedPanel.setResult(None, None)
+        self.batchPanel.refresh()
+        self.say("")
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event) -> None:
@@ -127,13 +182,21 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
+    def onNodeRemoved(self, caller, event) -> None:
+        """The result, or what it was made of, may be what was removed."""
+        result = self.resultPanel.result
+        if result is not None and result.segmentationNode.GetScene() is None:
+            self.advancedPanel.setResult(None, None)
+            self.resultPanel.update()
+
     def onReload(self) -> None:
         """Slicer executes only this file again: forget our other modules, and the worker that runs the old engine."""
-        if self.logic is not None:
-            self.logic.close()
+        self.cleanup()
         for name in [n for n in sys.modules if n.partition(".")[0] in ("MedSegLib", "medseg")]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
+
+    # The parameter node
 
     def initializeParameterNode(self) -> None:
         """Make sure the parameter node exists and is observed; choose the first volume where none is chosen."""
@@ -143,13 +206,14 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if first:
                 self._parameterNode.inputVolume = first
 
-    def setParameterNode(self, parameterNode: MedSegParameterNode | None) -> None:
+    def setParameterNode(self, parameterNode) -> None:
         """Connect the panel to ``parameterNode``, or to nothing."""
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self._parameterNodeGuiTag = None
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
         self._parameterNode = parameterNode
+        self.inputPanel.setParameterNode(parameterNode.parameterNode if parameterNode else None)
         if self._parameterNode:
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
@@ -158,64 +222,202 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onParameterNodeModified(self, caller=None, event=None) -> None:
         if not self._parameterNode:
             return
-        if self.ui.modelPathLineEdit.currentPath != self._parameterNode.modelPath:
-            self.ui.modelPathLineEdit.currentPath = self._parameterNode.modelPath
-        self.updateButtons()
+        if self.modelPanel.path != self._parameterNode.modelPath:
+            self.modelPanel.choose(self._parameterNode.modelPath)
+        if self.devicePanel.device != self._parameterNode.device:
+            self.devicePanel.setDevice(self._parameterNode.device)
+        self.advancedPanel.setFlips(self._parameterNode.flips)
+        self.update()
 
-    def onModelPathChanged(self, path) -> None:
-        if self._parameterNode and self._parameterNode.modelPath != str(path):
-            self._parameterNode.modelPath = str(path)
+    def onModelChanged(self) -> None:
+        """Another model, or more is known about it."""
+        path = self.modelPanel.path
+        if self._parameterNode and self._parameterNode.modelPath != path:
+            self._parameterNode.modelPath = path
+        self.inputPanel.setCard(self.modelPanel.card)
+        if self.modelPanel.card is not None:
+            self.advancedPanel.setCard(self.modelPanel.card)
+            self.devicePanel.lookSoon()
+        self.update()
 
-    def updateButtons(self) -> None:
-        """Enable what makes sense now, and say why the rest does not."""
-        running = self.job is not None and not self.job.finished
-        ready = bool(self._parameterNode and self._parameterNode.inputVolume and self._parameterNode.modelPath)
-        self.ui.segmentButton.enabled = ready and not running
-        missing = _("Choose an input volume and a model file")
-        self.ui.segmentButton.toolTip = _("Segment the volume") if ready else missing
-        self.ui.cancelButton.enabled = running
-        self.ui.progressBar.visible = running
+    def onDeviceChosen(self, device) -> None:
+        if self._parameterNode:
+            self._parameterNode.device = device
 
-    def onSegmentButton(self) -> None:
-        """Start a run; it reports to `onProgress` and `onFinished`."""
-        from MedSegLib.requirements import ensureRequirements
+    def onFlipsChosen(self, name) -> None:
+        if self._parameterNode:
+            self._parameterNode.flips = name
 
-        with slicer.util.tryWithErrorDisplay(_("The segmentation could not be started.")):
-            if not ensureRequirements():
-                self.ui.statusLabel.text = _("Not started: the packages the model needs are not installed.")
+    def onPackagesReady(self) -> None:
+        """The worker must start again to see what was installed."""
+        self.logic.close()
+        self.modelPanel.refresh()
+        self.devicePanel.lookAgain()
+        self.say(_("The packages are installed."))
+        self.update()
+
+    # What can be done now
+
+    def update(self) -> None:
+        """Check the choices against each other and enable what makes sense now."""
+        fit = self.inputPanel.check(self.modelPanel.card)
+        reason = ""
+        if self.inputPanel.nodes()[0] is None or not self.modelPanel.path:
+            reason = _("Choose a volume and a model.")
+        elif self.modelPanel.problem:
+            reason = self.modelPanel.problem
+        elif self.modelPanel.report is not None and self.modelPanel.card is None:
+            reason = _("Answer what the model's file does not say.")
+        elif fit is not None and fit.problems:
+            reason = fit.problems[0]
+        current = self.queue.current
+        self.runPanel.setState(current is not None, current is not None and current.state == "cancelling", reason)
+        self.batchPanel.refresh()
+
+    def say(self, text) -> None:
+        """Show a sentence under the button and write it into the log."""
+        self.runPanel.say(text)
+        if text:
+            self.logPanel.add(text)
+
+    def describe(self) -> list:
+        """What the report tells of the choices: no names of nodes or folders."""
+        node, report = self.inputPanel.nodes()[0], self.modelPanel.report or {}
+        image = node.GetImageData() if node is not None else None
+        card = report.get("card") or {}
+        return [
+            ("model", f"{card.get('name', 'no card')} {card.get('version', '')} ({report.get('format', 'not read')})"),
+            ("volume", f"{image.GetDimensions()}, spacing {node.GetSpacing()}" if image is not None else "none"),
+            ("device", self.devicePanel.device),
+            ("devices", [(d["backend"], d["device"], d["usable"], d["reason"]) for d in self.devicePanel.devices]),
+            ("options", self.options()),
+            ("packages", self.installPanel.state),
+            ("runs", [run.state for run in self.queue.runs]),
+        ]
+
+    def options(self) -> dict:
+        """The choices as `MedSegLogic.start` takes them."""
+        from MedSegLib.advancedPanel import FLIPS
+
+        flips = self._parameterNode.flips if self._parameterNode else "none"
+        return {
+            "device": self.devicePanel.device,
+            "card": self.modelPanel.givenCard,
+            "threshold": self.advancedPanel.threshold(),
+            "postprocessing": self.advancedPanel.postprocessing(),
+            "flips": FLIPS.get(flips, ()),
+            "smoothingFactor": self.ui.smoothingSlider.value,
+            "keepScores": True,
+        }
+
+    def choices(self):
+        """(model path, options), or None where the packages or the model are not ready; the panel says why."""
+        if not self.installPanel.check():
+            self.say(_("Not started: the packages that the model needs are not installed."))
+            return None
+        if not self.modelPanel.path or self.modelPanel.problem:
+            self.say(self.modelPanel.problem or _("Choose a model."))
+            return None
+        return self.modelPanel.path, self.options()
+
+    # Runs
+
+    def onStart(self) -> None:
+        """Start what is chosen; it reports to `onRunChanged` and `onRunFinished`."""
+        run = self._newRun()
+        if run is not None:
+            self.queue.clearFinished()
+            self.advancedPanel.preview.stop()
+            self.queue.add(run)
+            self.queue.start(only=run)
+
+    def onQueue(self) -> None:
+        """Run what is chosen after what is running."""
+        run = self._newRun()
+        if run is not None:
+            run.options["keepScores"] = False
+            self.queue.add(run)
+            self.queue.goOn()
+            self.ui.batchCollapsibleButton.collapsed = False
+
+    def _newRun(self):
+        from MedSegLib.runKinds import SceneRun
+
+        chosen = self.choices()
+        nodes = self.inputPanel.nodes()
+        if chosen is None or nodes[0] is None:
+            return None
+        return SceneRun(self.logic, nodes, chosen[0], self.ui.outputSelector.currentNode(), chosen[1])
+
+    def onCancel(self) -> None:
+        self.say(_("Stopping"))
+        self.queue.cancel()
+
+    def onRunChanged(self, run) -> None:
+        if run is self.queue.current and run.state == "running":
+            if run.progress is None:
+                self.runPanel.started()
+                self.update()
+            else:
+                self.runPanel.progress(run.progress)
+                if run in self.queue.runs:
+                    self.batchPanel.refreshRow(self.queue.runs.index(run))
                 return
-            self.ui.progressBar.value = 0
-            self.ui.statusLabel.text = _("Starting")
-            parameters = self._parameterNode
-            self.job = self.logic.start(
-                parameters.inputVolume,
-                parameters.modelPath,
-                parameters.outputSegmentation,
-                onProgress=self.onProgress,
-                onFinished=self.onFinished,
-            )
-        self.updateButtons()
+        self.update()
 
-    def onCancelButton(self) -> None:
-        if self.job is not None:
-            self.ui.statusLabel.text = _("Stopping")
-            self.job.cancel()
-
-    def onProgress(self, moment) -> None:
-        self.ui.progressBar.value = round(100 * moment.fraction)
-        self.ui.statusLabel.text = moment.text
-
-    def onFinished(self, job) -> None:
+    def onRunFinished(self, run) -> None:
         """Say what came out. The result is chosen as output, so that the next run renews it."""
-        self.updateButtons()
-        if job.state == "cancelled":
-            self.ui.statusLabel.text = _("Cancelled.")
-        elif job.state == "failed":
-            self.ui.statusLabel.text = job.error.line()
-            slicer.util.errorDisplay(job.error.line(), **({"detailedText": job.log} if job.log else {}))
+        from MedSegLib.runKinds import SceneRun
+
+        self._last = run
+        job = run.job
+        error = job.error if job is not None else None
+        if run.state == "cancelled":
+            waiting = len(self.queue.waiting)
+            text = _("Cancelled.")
+            self.say(text if not waiting else text + " " + _("{count} runs still wait.").format(count=waiting))
+        elif run.state == "failed":
+            self.say(run.message)
+            self.logPanel.workerLog = job.log if job is not None else ""
+            self.installPanel.explain(error)
         else:
-            self.ui.statusLabel.text = " ".join([job.result.message, *job.result.warnings])
-            self.logic.getParameterNode().outputSegmentation = job.result.segmentationNode  # also if the panel is left
+            self.logPanel.add(run.message)
+            self.runPanel.say(_("Done. The result is below.") if isinstance(run, SceneRun) else run.message)
+            self.modelPanel.remember()
+            if isinstance(run, SceneRun):
+                self.onResult(job.result, run.nodes[0])
+        self.update()
+
+    def onResult(self, result, volumeNode) -> None:
+        """Show a result that is in the scene."""
+        seconds = ", ".join(f"{name} {value:.2f} s" for name, value in result.timings.items())
+        if seconds:
+            self.logPanel.add(f"{result.engine.backend} {result.device}: {seconds}")
+        self.resultPanel.show(result, volumeNode, self.modelPanel.report)
+        self.advancedPanel.setResult(result, volumeNode)
+        self.logic.getParameterNode().outputSegmentation = result.segmentationNode  # also if the panel is left
+
+    def onUndone(self, segmentationNode) -> None:
+        """The last run was taken back."""
+        self.advancedPanel.setResult(None, None)
+        if segmentationNode is None and self._parameterNode:
+            self._parameterNode.outputSegmentation = None
+        self.update()
+
+    def onApplyThreshold(self) -> None:
+        """Decide the last result again with the chosen threshold and clean-up."""
+        from MedSegLib.runKinds import DecisionRun
+
+        last = self._last
+        if self.queue.running or last is None or last.job is None or last.job.result is None:
+            return
+        self.advancedPanel.preview.stop()
+        run = DecisionRun(
+            self.logic, last.job, last.nodes, self.advancedPanel.threshold(), self.advancedPanel.postprocessing()
+        )
+        self.queue.clearFinished()
+        self.queue.add(run)
+        self.queue.start(only=run)
 
 
 class MedSegLogic(ScriptedLoadableModuleLogic):
@@ -260,6 +462,9 @@ class MedSegLogic(ScriptedLoadableModuleLogic):
         keepProbabilities=False,
         smoothingFactor=None,
         show3D=None,
+        flips=(),
+        postprocessing=None,
+        keepScores=False,
     ):
         """Start segmenting and return at once with a job (``cancel()``, ``wait()``, ``state``, ``error``, ``result``).
 
@@ -273,6 +478,9 @@ class MedSegLogic(ScriptedLoadableModuleLogic):
         :param smoothingFactor: of the closed surface, 0 to 1; by default the segmentation's own.
         :param show3D: whether to make the closed surface; by default for a new or empty segmentation, while one with
             segments keeps the representations it has.
+        :param flips: of "rows" and "columns": mirrored slices whose answers are averaged with the slice's own.
+        :param postprocessing: changes to the model's clean-up, such as ``{"minimum_part_mm3": 20}``.
+        :param keepScores: whether the worker keeps what :meth:`decide` needs.
         :raises medseg.errors.InputError: at once for what can be seen to be wrong before the run.
         """
         from MedSegLib.segmentationJob import SegmentationJob
@@ -291,9 +499,82 @@ class MedSegLogic(ScriptedLoadableModuleLogic):
             keepProbabilities=keepProbabilities,
             smoothingFactor=smoothingFactor,
             show3D=show3D,
+            flips=flips,
+            postprocessing=postprocessing,
+            keepScores=keepScores,
             onProgress=onProgress,
             onFinished=onFinished,
         )
+
+    def decide(self, job, threshold=None, postprocessing=None, onProgress=None, onFinished=None):
+        """Decide a finished job of :meth:`start` (with ``keepScores``) again; the network does not run.
+
+        Only the last job can be: the worker keeps the probabilities of one. Returns a new job.
+        """
+        from MedSegLib.segmentationJob import DecisionJob
+        from MedSegLib.workerHost import sharedHost
+
+        return DecisionJob(
+            sharedHost(),
+            job,
+            threshold=threshold,
+            postprocessing=postprocessing,
+            onProgress=onProgress,
+            onFinished=onFinished,
+        )
+
+    def undo(self, result) -> None:
+        """Take a run back: what it wrote goes unless somebody changed it, what it replaced comes back.
+
+        :param result: what :meth:`segment` returned.
+        :raises medseg.errors.InputError: where there is nothing to take back.
+        """
+        getattr(result, "record", result).undo()
+
+    def export(self, result, kind, path, volumeNode=None) -> list:
+        """Write a result: "nrrd" (.seg.nrrd), "nifti" (label map), or "stl" and "obj" into the folder ``path``.
+
+        :return: the paths of the files. :raises medseg.errors.InputError: where nothing can be written.
+        """
+        from MedSegLib.exporting import export
+
+        return export(result.segmentationNode, list(result.segmentIds.values()), kind, path, volumeNode)
+
+    def startFile(self, image, model, output, onProgress=None, onFinished=None, **options):
+        """Segment an image file into a segmentation file in the worker; the scene stays as it is. Returns a job.
+
+        :param options: device, card, backend, threshold, batchSize, flips and postprocessing of :meth:`start`.
+        """
+        from MedSegLib.segmentationJob import FileJob
+        from MedSegLib.workerHost import sharedHost
+
+        return FileJob(sharedHost(), image, model, output, options, onProgress=onProgress, onFinished=onFinished)
+
+    def startCases(self, folder, onFinished):
+        """Look for the images of a folder; ``onFinished(request)`` gets a request with ``error`` or ``result``."""
+        from MedSegLib.workerHost import sharedHost
+
+        return sharedHost().submit("cases", {"folder": str(folder)}, onFinished=onFinished)
+
+    def startInspect(self, model, onFinished):
+        """As :meth:`inspect`, without waiting; ``onFinished(request)`` gets a request with ``error`` or ``result``."""
+        from MedSegLib.workerHost import sharedHost
+
+        return sharedHost().submit("inspect", {"model": str(model), "load": True}, onFinished=onFinished, timeout=120)
+
+    def startProbe(self, onFinished):
+        """As :meth:`devices`, without waiting."""
+        from MedSegLib.workerHost import probeDevices
+
+        return probeDevices(onFinished)
+
+    def forget(self, request) -> None:
+        """Nobody waits for this request any more; one that has not begun is not begun."""
+        from MedSegLib.workerHost import sharedHost
+
+        request.on_finished = None
+        if request.state == "waiting":
+            sharedHost().cancel(request)
 
     def inspect(self, model) -> dict:
         """What a model file is, what its card says and what is missing, as ``medseg inspect --json`` prints it.
@@ -332,7 +613,7 @@ class MedSegTest(ScriptedLoadableModuleTest):
         if missing:
             logging.warning("MedSeg: %s not installed, so only what happens then is tested", ", ".join(missing))
         scenarios = selfTest.SCENARIOS
-        if slicer.util.mainWindow() is not None:
+        if slicer.util.mainWindow() is not None and not missing:
             scenarios += panelTest.SCENARIOS
         for scenario in (selfTest.scenarioPackagesAbsent,) if missing else scenarios:
             self.setUp()

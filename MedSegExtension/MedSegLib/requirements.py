@@ -1,9 +1,11 @@
-"""The Python packages the worker needs: which are absent, and installing them after asking."""
+"""The Python packages the worker needs: which are absent, too old or broken, and what to do about it."""
 
 from __future__ import annotations
 
+import importlib
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from .workerHost import hasApplication
@@ -11,30 +13,52 @@ from .workerHost import hasApplication
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
 
 
-def requirements(path: Path = REQUIREMENTS) -> list[str]:
+@dataclass(frozen=True)
+class Readiness:
+    """``state`` is "ready", "missing" or "old"; ``lines`` are the requirements to be met."""
+
+    state: str
+    lines: list[str] = field(default_factory=list)
+
+
+def requirements(path: Path | None = None) -> list[str]:
     """The lines of ``Resources/requirements.txt`` without comments."""
+    path = REQUIREMENTS if path is None else path
     lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line]
 
 
 def missingRequirements(lines: list[str] | None = None) -> list[str]:
     """Those that are absent or too old. Looks at the installed packages' records; imports none of them."""
+    return checkRequirements(lines).lines
+
+
+def checkRequirements(lines: list[str] | None = None) -> Readiness:
+    """What the installed packages' records say."""
     from packaging.requirements import Requirement
 
-    missing = []
+    importlib.invalidate_caches()
+    missing, absent = [], False
     for line in requirements() if lines is None else lines:
         requirement = Requirement(line)
         try:
-            satisfied = requirement.specifier.contains(version(requirement.name), prereleases=True)
+            installed = version(requirement.name)
+            satisfied = installed is not None and requirement.specifier.contains(installed, prereleases=True)
         except PackageNotFoundError:
-            satisfied = False
+            satisfied, absent = False, True
         if not satisfied:
             missing.append(line)
-    return missing
+    if not missing:
+        return Readiness("ready")
+    return Readiness("missing" if absent else "old", missing)
 
 
 def ensureRequirements(requester: str = "MedSeg") -> bool:
-    """Install what is missing after asking the person; False where they declined. Call from the main thread only."""
+    """Install what is missing after asking the person in a dialog; False where they declined. For scripts that have a
+    person before them; the window asks in its own panel. Call from the main thread only.
+    """
+    import slicer
+
     missing = missingRequirements()
     if not missing:
         return True
@@ -59,3 +83,22 @@ def howToInstallAll() -> str:
     if hasApplication():
         return f"press Segment in the module MedSeg, or run slicer.util.pip_install({lines!r}) in the Python console"
     return f"install them: {sys.executable} -m pip install {' '.join(lines)}"
+
+
+def installedVersions() -> dict[str, str]:
+    """Name (lower case) → version of every installed distribution."""
+    importlib.invalidate_caches()
+    return {str(d.metadata["Name"]).lower(): d.version for d in distributions() if d.metadata["Name"]}
+
+
+def replacedWhileLoaded(before: dict[str, str]) -> list[str]:
+    """Packages that changed since ``before`` although this process has them loaded: it must be started again."""
+    from importlib.metadata import packages_distributions
+
+    names: dict[str, set[str]] = {}
+    for module, owners in packages_distributions().items():
+        for owner in owners:
+            names.setdefault(owner.lower(), set()).add(module)
+    now = installedVersions()
+    changed = [name for name, old in before.items() if now.get(name) not in (None, old)]
+    return sorted(name for name in changed if any(module in sys.modules for module in names.get(name, ())))

@@ -4,83 +4,141 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass, field
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import slicer
 import vtk
 from medseg.client import Request, result_from_message
 from medseg.errors import Cancelled, InputError, MedSegError, MissingPackageError
+from medseg.progress import Progress
 
 from .requirements import howToInstallAll
-from .segmentsOutput import checkSegmentationNode, writeSegments
+from .runRecord import RunRecord
+from .segmentationResult import SegmentationResult
+from .segmentsOutput import checkSegmentationNode, showSurface, writeSegments
 from .volumeInput import volumesFromNodes
 from .workerHost import WorkerHost
 
-
-@dataclass(frozen=True, eq=False)
-class SegmentationResult:
-    """What a run left in the scene, and what it knows about it.
-
-    segmentationNode, segmentIds : the node and, for each label name of the model's card, the segment's id.
-    engine : the `medseg.pipeline.Result` (labels, timings, warnings, voxel counts, device, card, ...).
-    """
-
-    segmentationNode: Any
-    segmentIds: dict[str, str]
-    engine: Any = field(repr=False)
-
-    @property
-    def labels(self):
-        """Label map as `medseg.volume.Volume`, on the input's grid as it lies in the world."""
-        return self.engine.labels
-
-    @property
-    def probabilities(self):
-        """(L, K, J, I) float32, or None unless kept."""
-        return self.engine.probabilities
-
-    @property
-    def timings(self) -> dict[str, float]:
-        """Seconds spent in each stage."""
-        return self.engine.timings
-
-    @property
-    def warnings(self) -> list[str]:
-        """Sentences a person should read."""
-        return self.engine.warnings
-
-    @property
-    def device(self) -> str:
-        return self.engine.device
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was found."""
-        return self.engine.empty
-
-    @property
-    def message(self) -> str:
-        """One or two sentences for the person who waits."""
-        millilitres = self.labels.voxel_volume_mm3 / 1000
-        found, absent = [], []
-        for info in self.engine.segments:
-            voxels = self.engine.voxel_counts[info.value]
-            if voxels:
-                found.append(f"{info.name} {voxels * millilitres:.1f} ml")
-            else:
-                absent.append(f"{info.name} (highest probability {self.engine.highest_probability[info.value]:.2f})")
-        text = f"Found {', '.join(found)}." if found else "Nothing was found above the model's threshold."
-        return f"{text} Not found: {', '.join(absent)}." if absent else text
+__all__ = ["DecisionJob", "FileJob", "Job", "SegmentationJob", "SegmentationResult"]
 
 
-class SegmentationJob:
-    """A run under way. Made by `MedSegLogic.start`.
+class Job:
+    """Something the worker does, under way.
 
     state : "running", "cancelling", "done", "failed" or "cancelled".
     progress : the last `medseg.progress.Progress`, or None.
-    result : a `SegmentationResult` once done.
+    result : what came out, once done.
     error : a `medseg.errors.MedSegError` once failed or cancelled; `log` is the worker's log where it died.
+    sceneSeconds : how long taking the result took this process.
+    """
+
+    def __init__(self, host: WorkerHost, onProgress=None, onFinished=None) -> None:
+        self.state = "running"
+        self.progress = None
+        self.result: Any = None
+        self.error: MedSegError | None = None
+        self.sceneSeconds = 0.0
+        self._host = host
+        self._request: Request | None = None
+        self._last: Any = None
+        self._onProgress, self._onFinished = onProgress, onFinished
+
+    def _submit(self, op: str, payload: dict) -> None:
+        self._request = self._host.submit(op, payload, self._progressed, self._answered)
+
+    def _take(self, message: dict) -> None:
+        """Do with the worker's answer what must be done at once. Raises MedSegError. For subclasses."""
+        self.result = message
+
+    def _complete(self) -> None:
+        """What may wait until the window was painted once. For subclasses."""
+
+    @property
+    def finished(self) -> bool:
+        return self.state in ("done", "failed", "cancelled")
+
+    @property
+    def log(self) -> str:
+        """The last output of a worker that died, for an error report; else empty."""
+        return getattr(self.error, "log", "")
+
+    def cancel(self) -> None:
+        """Stop; the job is cancelled within about a second. The scene stays as it was."""
+        if not self.finished and self._last is None:
+            self.state = "cancelling"
+            self._host.cancel(self._request)
+
+    def wait(self, timeout: float | None = None):
+        """Block until finished (the window stays painted) and return the result, or raise the error."""
+        if not self.finished:
+            with contextlib.suppress(MedSegError):  # it is the job's error by now
+                self._host.wait(self._request, timeout)
+            if self._last is not None:
+                self._last()
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def _progressed(self, moment) -> None:
+        self.progress = moment
+        if self._onProgress is not None:
+            self._onProgress(moment)
+
+    def _answered(self, request: Request) -> None:
+        if not self._attempt(lambda: self._take(self._answer(request))):
+            self._finish()
+            return
+        self._progressed(Progress("write", 1, 1, 1.0, 0.0))
+        self._last = self._completeOnce
+        self._host.later(self._completeOnce)
+
+    def _completeOnce(self) -> None:
+        if self._last is None or self.finished:
+            return
+        self._last = None
+        if self._attempt(self._complete):
+            self.state = "done"
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._onFinished is not None:
+            self._onFinished(self)
+
+    def _answer(self, request: Request) -> dict:
+        if request.error is not None:
+            raise request.error
+        if self.state == "cancelling":  # the answer crossed the request to stop
+            raise Cancelled()
+        assert request.result is not None
+        return request.result
+
+    def _attempt(self, step) -> bool:
+        """Run a step; what it raises becomes the job's error and end. Whether it went well."""
+        started = time.perf_counter()
+        try:
+            step()
+        except Cancelled as error:
+            self.error, self.state = error, "cancelled"
+        except MissingPackageError as error:
+            self.error, self.state = MissingPackageError(error.what, mend=howToInstallAll()), "failed"
+        except MedSegError as error:
+            self.error, self.state = error, "failed"
+        except Exception as error:
+            logging.exception("MedSeg: taking the result failed")
+            self.error = MedSegError(
+                f"the segments could not be written ({type(error).__name__}: {error})",
+                mend="report it with the application's log",
+            )
+            self.state = "failed"
+        finally:
+            self.sceneSeconds += time.perf_counter() - started
+        return self.error is None
+
+
+class SegmentationJob(Job):
+    """A segmentation of volumes of the scene. Made by `MedSegLogic.start`; its result is a `SegmentationResult`.
 
     Raises InputError at once for what can be seen to be wrong before the run.
     """
@@ -100,6 +158,9 @@ class SegmentationJob:
         keepProbabilities: bool = False,
         smoothingFactor: float | None = None,
         show3D: bool | None = None,
+        flips: Sequence[str] = (),
+        postprocessing: dict | None = None,
+        keepScores: bool = False,
         onProgress=None,
         onFinished=None,
     ) -> None:
@@ -107,16 +168,11 @@ class SegmentationJob:
         if not model:
             raise InputError("no model file was given", mend="choose a model file")
         checkSegmentationNode(segmentationNode, nodes[0])
-        self.state = "running"
-        self.progress = None
-        self.result: SegmentationResult | None = None
-        self.error: MedSegError | None = None
-        self._host = host
+        super().__init__(host, onProgress, onFinished)
         self._grid = _grid(nodes[0])
         self._volumeNode, self._segmentationNode = nodes[0], segmentationNode
         self._smoothingFactor, self._show3D = smoothingFactor, show3D
-        self._onProgress, self._onFinished = onProgress, onFinished
-        self._request = host.submit(
+        self._submit(
             "segment",
             {
                 "volumes": volumes,
@@ -127,66 +183,17 @@ class SegmentationJob:
                 "threshold": threshold,
                 "batch_size": batchSize,
                 "keep_probabilities": keepProbabilities,
+                "flips": list(flips),
+                "postprocessing": postprocessing,
+                "keep_scores": keepScores,
             },
-            self._progressed,
-            self._finished,
         )
 
-    @property
-    def finished(self) -> bool:
-        return self.state in ("done", "failed", "cancelled")
+    def _take(self, message: dict) -> None:
+        self._check()
+        self._write(result_from_message(message), message.get("scores"), message.get("best"), message.get("top"))
 
-    @property
-    def log(self) -> str:
-        """The last output of a worker that died, for an error report; else empty."""
-        return getattr(self.error, "log", "")
-
-    def cancel(self) -> None:
-        """Stop; the job is cancelled within about a second. The scene stays as it was."""
-        if not self.finished:
-            self.state = "cancelling"
-            self._host.cancel(self._request)
-
-    def wait(self, timeout: float | None = None) -> SegmentationResult:
-        """Block until finished (the window stays painted) and return the result, or raise the error."""
-        if not self.finished:
-            with contextlib.suppress(MedSegError):  # it is the job's error by now
-                self._host.wait(self._request, timeout)
-        if self.error is not None:
-            raise self.error
-        assert self.result is not None
-        return self.result
-
-    def _progressed(self, moment) -> None:
-        self.progress = moment
-        if self._onProgress is not None:
-            self._onProgress(moment)
-
-    def _finished(self, request: Request) -> None:
-        try:
-            if request.error is not None:
-                raise request.error
-            self.result = self._write(result_from_message(request.result))
-            self.state = "done"
-        except Cancelled as error:
-            self.error, self.state = error, "cancelled"
-        except MissingPackageError as error:
-            self.error, self.state = MissingPackageError(error.what, mend=howToInstallAll()), "failed"
-        except MedSegError as error:
-            self.error, self.state = error, "failed"
-        except Exception as error:
-            logging.exception("MedSeg: writing the segments failed")
-            self.error = MedSegError(
-                f"the segments could not be written ({type(error).__name__}: {error})",
-                mend="report it with the application's log",
-            )
-            self.state = "failed"
-        if self._onFinished is not None:
-            self._onFinished(self)
-
-    def _write(self, engineResult) -> SegmentationResult:
-        if self.state == "cancelling":  # the answer crossed the request to stop
-            raise Cancelled()
+    def _check(self) -> None:
         for node in (self._volumeNode, self._segmentationNode):
             if node is not None and node.GetScene() is None:
                 raise InputError(
@@ -195,10 +202,73 @@ class SegmentationJob:
                 )
         if _grid(self._volumeNode) != self._grid:
             raise InputError("the volume was changed during the run", mend="run it again")
+
+    def _write(self, engineResult, scores, best, top) -> None:
+        record = RunRecord()
         segmentationNode, ids = writeSegments(
-            engineResult, self._volumeNode, self._segmentationNode, self._smoothingFactor, self._show3D
+            engineResult, self._volumeNode, self._segmentationNode, self._smoothingFactor, self._show3D, record
         )
-        return SegmentationResult(segmentationNode, ids, engineResult)
+        self.result = SegmentationResult(segmentationNode, ids, engineResult, record, scores, best, top)
+
+    def _complete(self) -> None:
+        record = self.result.record
+        if record.wantsSurface and record.segmentationNode.GetScene() is not None:
+            showSurface(record.segmentationNode, record.isNew)
+
+
+class DecisionJob(SegmentationJob):
+    """A finished run decided again with another threshold or clean-up; the network does not run.
+
+    Its segments replace those of the run. Raises InputError where nothing was kept.
+    """
+
+    def __init__(
+        self,
+        host: WorkerHost,
+        job: SegmentationJob,
+        *,
+        threshold: float | None = None,
+        postprocessing: dict | None = None,
+        onProgress=None,
+        onFinished=None,
+    ) -> None:
+        result = job.result
+        if result is None or result.scores is None:
+            raise InputError("the probabilities of that run were not kept", mend="run it again with keepScores=True")
+        Job.__init__(self, host, onProgress, onFinished)
+        self._before = result
+        self._grid = job._grid
+        self._volumeNode, self._segmentationNode = job._volumeNode, result.segmentationNode
+        self._smoothingFactor = self._show3D = None
+        self._submit("decide", {"scores": result.scores, "threshold": threshold, "postprocessing": postprocessing})
+
+    def _take(self, message: dict) -> None:
+        self._check()
+        self._write(result_from_message(message), self._before.scores, self._before.best, self._before.top)
+
+
+class FileJob(Job):
+    """An image file into a segmentation file; its result is the summary (`medseg.pipeline.Result.summary`)."""
+
+    def __init__(self, host: WorkerHost, image, model, output, options: dict, onProgress=None, onFinished=None) -> None:
+        if not model:
+            raise InputError("no model file was given", mend="choose a model file")
+        super().__init__(host, onProgress, onFinished)
+        self._submit(
+            "segment_file",
+            {
+                "input": str(image),
+                "output": str(output),
+                "model": str(model),
+                "card": options.get("card"),
+                "device": options.get("device") or "auto",
+                "backend": options.get("backend"),
+                "threshold": options.get("threshold"),
+                "batch_size": options.get("batchSize"),
+                "flips": list(options.get("flips") or ()),
+                "postprocessing": options.get("postprocessing"),
+            },
+        )
 
 
 def _grid(volumeNode) -> tuple:

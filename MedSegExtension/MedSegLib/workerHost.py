@@ -51,7 +51,23 @@ class WorkerHost:
         return self.wait(self.submit(op, payload, timeout=timeout))
 
     def cancel(self, request: Request) -> None:
+        """Ask to stop; answered within a second, by killing the worker if need be."""
         self.client.cancel(request)
+        self.client.poll()
+
+    @property
+    def running(self) -> bool:
+        """Whether a worker process has said hello and not ended."""
+        return self._client is not None and self._client.pid is not None
+
+    def later(self, call) -> None:
+        """Call in the next turn of the event loop; at once where there is none."""
+        if not hasApplication():
+            call()
+            return
+        import qt
+
+        qt.QTimer.singleShot(0, call)
 
     def close(self) -> None:
         """End the worker; a later request starts another."""
@@ -68,6 +84,7 @@ class WorkerHost:
 
 
 _shared: WorkerHost | None = None
+_looking: WorkerHost | None = None
 
 
 def sharedHost() -> WorkerHost:
@@ -79,11 +96,29 @@ def sharedHost() -> WorkerHost:
 
 
 def closeSharedHost() -> None:
-    """End the application's worker, for example before the module is reloaded."""
-    global _shared
-    if _shared is not None:
-        _shared.close()
-        _shared = None
+    """End the application's workers, for example before the module is reloaded."""
+    global _shared, _looking
+    for host in (_shared, _looking):
+        if host is not None:
+            host.close()
+    _shared = _looking = None
+
+
+def probeDevices(onFinished, timeout: float = 120) -> Request:
+    """Ask which devices work, in a worker of its own that ends afterwards.
+
+    Every framework is loaded for it, which takes seconds and memory; runs need not wait.
+    """
+    global _looking
+    if _looking is not None:
+        _looking.close()
+    host = _looking = WorkerHost()
+
+    def finished(request: Request) -> None:
+        host.later(host.close)
+        onFinished(request)
+
+    return host.submit("probe", {}, onFinished=finished, timeout=timeout)
 
 
 def hasApplication() -> bool:

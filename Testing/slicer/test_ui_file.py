@@ -9,19 +9,20 @@ from xml.etree import ElementTree
 import pytest
 
 MODULE = Path(__file__).resolve().parents[2] / "MedSegExtension"
-CODE = (MODULE / "MedSeg.py").read_text(encoding="utf-8")
+MAIN = (MODULE / "MedSeg.py").read_text(encoding="utf-8")
+CODE = MAIN + "".join(p.read_text(encoding="utf-8") for p in sorted((MODULE / "MedSegLib").glob("*.py")))
 UI = ElementTree.parse(MODULE / "Resources" / "UI" / "MedSeg.ui").getroot()
 
 WIDGETS = {widget.get("name"): widget.get("class") for widget in UI.iter("widget")}
 
 
 def test_every_widget_the_code_uses_is_there():
-    used = set(re.findall(r"self\.ui\.(\w+)", CODE))
+    used = set(re.findall(r"\bui\.(\w+)", CODE))
     assert used and used <= set(WIDGETS)
 
 
 def test_every_parameter_name_is_a_field_of_the_parameter_node():
-    body = re.search(r"class MedSegParameterNode:.*?\n\n\n", CODE, re.DOTALL)[0]
+    body = re.search(r"class MedSegParameterNode:.*?\n\n\n", MAIN, re.DOTALL)[0]
     fields = set(re.findall(r"^    (\w+): ", body, re.MULTILINE))
     names = {p.find("string").text for p in UI.iter("property") if p.get("name") == "SlicerParameterName"}
     assert names and names <= fields
@@ -39,11 +40,35 @@ def test_every_node_selector_gets_the_scene():
     assert selectors == connected
 
 
-@pytest.mark.parametrize(("widget", "signal"), re.findall(r'self\.ui\.(\w+)\.connect\("([^"]+)"', CODE))
+#: What each class really has (Qt 5 and 6, CTK and Slicer's headers). A wrong signature connects to nothing in silence.
+SIGNALS = {
+    "QPushButton": {"clicked(bool)", "toggled(bool)"},
+    "QCheckBox": {"toggled(bool)"},
+    "QComboBox": {"activated(int)"},
+    "QTableWidget": {"cellDoubleClicked(int,int)"},
+    "ctkPathLineEdit": {"currentPathChanged(QString)"},
+    "ctkSliderWidget": {"valueChanged(double)"},
+}
+
+
+@pytest.mark.parametrize(("widget", "signal"), re.findall(r'\bui\.(\w+)\.connect\("([^"]+)"', CODE))
 def test_signals_are_those_the_classes_have(widget, signal):
-    # A wrong signature connects to nothing and says nothing.
-    known = {"QPushButton": {"clicked(bool)"}, "ctkPathLineEdit": {"currentPathChanged(QString)"}}
-    assert signal in known[WIDGETS[widget]]
+    assert signal in SIGNALS[WIDGETS[widget]]
+
+
+def test_the_keyboard_goes_through_every_control_once():
+    order = [stop.text for stop in UI.find("tabstops")]
+    assert len(order) == len(set(order)) and set(order) <= set(WIDGETS)
+    controls = ("Button", "CheckBox", "SpinBox", "Slider", "Selector", "LineEdit", "Table")
+    reached = {n for n, kind in WIDGETS.items() if n.endswith(controls) and kind != "ctkCollapsibleButton"}
+    assert reached - set(order) == {"restartButton"}
+
+
+def test_every_control_has_a_tooltip():
+    for widget in UI.iter("widget"):
+        if widget.get("class") in ("QPushButton", "QToolButton", "QCheckBox", "QComboBox", "qMRMLNodeComboBox"):
+            tips = [p.find("string").text for p in widget.findall("property") if p.get("name") == "toolTip"]
+            assert tips and tips[0], widget.get("name")
 
 
 def test_the_label_of_research_use_stands_in_the_window():

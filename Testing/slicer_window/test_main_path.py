@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import unittest
+
 import pytest
-import slicer
+
+NAMES = [
+    "scenarioPanelRun",
+    "scenarioPanelCancel",
+    "scenarioPanelReadsScene",
+    "scenarioPanelUndo",
+    "scenarioPanelThreshold",
+    "scenarioPanelQueue",
+    "scenarioPanelAsksForCard",
+]
 
 
-@pytest.mark.parametrize("window", [False, True], indirect=True)
-def test_choosing_and_pressing_segment_gives_segments(window):
+def test_all_scenarios_run_here(window):
+    from MedSegLib import panelTest
+
+    assert [scenario.__name__ for scenario in panelTest.SCENARIOS] == NAMES
+
+
+@pytest.mark.parametrize("window", [False, True], indirect=True, ids=["attended", "testing mode"])
+def test_the_main_path(window):
+    from MedSegLib import panelTest
+
+    panelTest.scenarioPanelRun(unittest.TestCase(), None)
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_what_medsegtest_does_in_slicer(window, name):
+    from MedSegLib import panelTest
+
     window.open()
-    from MedSegLib import selfTest
-
-    volume = selfTest.addVolume(selfTest.blockArray())
-    with selfTest.testModel() as model:
-        window.ui.inputSelector.setCurrentNode(volume)
-        window.ui.modelPathLineEdit.currentPath = str(model)
-        assert window.ui.segmentButton.enabled
-        window.ui.segmentButton.click()
-        window.wait(lambda: window.widget.job.finished)
-    (segmentation,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    assert segmentation.GetSegmentation().GetNumberOfSegments() == 1
-    assert "bile duct" in window.ui.statusLabel.text
-    assert window.ui.outputSelector.currentNode() is segmentation
+    getattr(panelTest, name)(unittest.TestCase(), window.module.logic)

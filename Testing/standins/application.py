@@ -202,10 +202,29 @@ class StandIn:
         put(slicer.util, "infoDisplay", self._display)
         put(slicer.util, "confirmOkCancelDisplay", self._display)
         put(slicer.util, "confirmYesNoDisplay", self._display)
+        put(slicer.util, "saveScene", self._save_scene)
+        put(slicer.util, "loadScene", self._load_scene)
         put(slicer.util, "delayDisplay", lambda text, autoCloseMsec=1000, **_: self.app.processEvents())
         if str(EXTENSION) not in sys.path:
             sys.path.insert(0, str(EXTENSION))
         QtCore.qInstallMessageHandler(_listen)
+
+    def _save_scene(self, path: str) -> bool:
+        """The scene's XML alone: nodes, references and parameters; voxels would need Slicer's I/O manager."""
+        scene = self.mrml.scene
+        scene.SetSaveToXMLString(1)
+        scene.Commit()
+        Path(path).write_text(scene.GetSceneXMLString(), encoding="utf-8")
+        scene.SetSaveToXMLString(0)
+        return True
+
+    def _load_scene(self, path: str) -> bool:
+        scene = self.mrml.scene
+        scene.SetLoadFromXMLString(1)
+        scene.SetSceneXMLString(Path(path).read_text(encoding="utf-8"))
+        scene.Import()
+        scene.SetLoadFromXMLString(0)
+        return True
 
     def _display(self, text: str, *_: Any, **__: Any) -> Any:
         """In testing mode Slicer shows no message box; the confirming ones then answer False (slicer.md 6.3)."""

@@ -92,9 +92,13 @@ class Module:
         self.information = types.SimpleNamespace(path=str(EXTENSION / f"{name}.py"))
         getattr(self.python, name)(self.information)
         stand_in._installed.set(slicer.util, "reloadScriptedModule", self._reload)
-        stand_in.app.moduleManager().modules[name.lower()] = types.SimpleNamespace(
-            path=self.information.path, name=name, widgetRepresentation=lambda: types.SimpleNamespace(logic=self.logic)
+        representation = types.SimpleNamespace(self=lambda: self.widget)
+        module = types.SimpleNamespace(
+            path=self.information.path, name=name, widgetRepresentation=lambda: representation
         )
+        stand_in.app.moduleManager().modules[name.lower()] = module
+        setattr(slicer.modules, name.lower(), module)
+        stand_in._installed.set(slicer.util, "selectModule", self._select)
         self.widget: Any = None
         self.panel: Any = None
 
@@ -128,6 +132,12 @@ class Module:
         self.panel.__dict__["isEntered"] = True
         self.widget.enter()
         return self.widget
+
+    def _select(self, name: str) -> None:
+        if name == self.name:
+            self.open()
+        elif self.widget is not None and self.panel.isEntered:
+            self.leave()
 
     def leave(self) -> None:
         """Select another module."""

@@ -1,0 +1,143 @@
+"""Threshold with preview, mirrored slices, clean-up and surface smoothing."""
+
+from __future__ import annotations
+
+import qt
+from slicer.i18n import tr as _
+
+from .segmentsOutput import SMOOTHING, SURFACE
+from .thresholdPreview import ThresholdPreview
+
+#: Value of the parameter node's field -> the engine's flips.
+FLIPS = {"none": (), "columns": ("columns",), "both": ("rows", "columns")}
+
+#: The preview and the surface follow the slider when it rests this long.
+PREVIEW_MS = 30
+SMOOTHING_MS = 300
+
+
+class AdvancedPanel:
+    """``onFlips(name)`` is called with the person's choice, ``onApply()`` by the button."""
+
+    def __init__(self, ui, onFlips, onApply) -> None:
+        self.ui, self._onFlips = ui, onFlips
+        self.preview = ThresholdPreview()
+        self._result = self._volumeNode = None
+        self._card = None
+        for value, text in (
+            ("none", _("no")),
+            ("columns", _("left and right (twice the time)")),
+            ("both", _("both directions (four times)")),
+        ):
+            ui.flipsSelector.addItem(text, value)
+        ui.flipsSelector.connect("activated(int)", self._onFlipsActivated)
+        ui.applyThresholdButton.connect("clicked(bool)", lambda checked=False: onApply())
+        ui.thresholdSlider.connect("valueChanged(double)", self._onThreshold)
+        ui.ownThresholdCheckBox.connect("toggled(bool)", self._onOwnThreshold)
+        ui.ownPostprocessingCheckBox.connect("toggled(bool)", lambda checked: self.update())
+        ui.smoothingSlider.connect("valueChanged(double)", lambda value: self._smoothingTimer.start())
+        self._previewTimer = self._timer(PREVIEW_MS, self._showPreview)
+        self._smoothingTimer = self._timer(SMOOTHING_MS, self._smooth)
+        self.update()
+
+    def _timer(self, milliseconds: int, call):
+        timer = qt.QTimer()
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.connect("timeout()", call)
+        return timer
+
+    def cleanup(self) -> None:
+        self._previewTimer.stop()
+        self._smoothingTimer.stop()
+        self.preview.stop()
+        self._result = self._volumeNode = None
+
+    def setFlips(self, name: str) -> None:
+        self.ui.flipsSelector.currentIndex = list(FLIPS).index(name if name in FLIPS else "none")
+
+    def setCard(self, card) -> None:
+        """Show the model's own threshold and clean-up where the person has not chosen another."""
+        self._card = card
+        if card is not None and card.output.threshold is not None and not self.ui.ownThresholdCheckBox.checked:
+            self.ui.thresholdSlider.value = card.output.threshold
+        if card is not None and not self.ui.ownPostprocessingCheckBox.checked:
+            settings = card.postprocessing
+            self.ui.minimumPartSpinBox.value = settings.minimum_part_mm3
+            self.ui.keepLargestSpinBox.value = settings.keep_largest_parts or 0
+            self.ui.fillHolesCheckBox.checked = settings.fill_holes
+        self.update()
+
+    def setResult(self, result, volumeNode) -> None:
+        """The result that the sliders act on, or None."""
+        self.preview.stop()
+        self._result, self._volumeNode = result, volumeNode
+        self.update()
+
+    @property
+    def canApply(self) -> bool:
+        """Whether there is a result of which the probabilities are kept."""
+        return self._result is not None and self._result.scores is not None
+
+    def threshold(self) -> float | None:
+        """The person's threshold, or None for the model's own."""
+        return self.ui.thresholdSlider.value if self.ui.ownThresholdCheckBox.checked else None
+
+    def postprocessing(self) -> dict | None:
+        """The person's changes to the model's clean-up, or None."""
+        if not self.ui.ownPostprocessingCheckBox.checked:
+            return None
+        return {
+            "minimum_part_mm3": self.ui.minimumPartSpinBox.value,
+            "keep_largest_parts": self.ui.keepLargestSpinBox.value or None,
+            "fill_holes": self.ui.fillHolesCheckBox.checked,
+        }
+
+    def update(self) -> None:
+        """Enable what acts on something."""
+        own = self.ui.ownPostprocessingCheckBox.checked
+        for widget in (self.ui.minimumPartSpinBox, self.ui.keepLargestSpinBox, self.ui.fillHolesCheckBox):
+            widget.enabled = own
+        self.ui.thresholdSlider.enabled = self.ui.ownThresholdCheckBox.checked
+        self.ui.applyThresholdButton.enabled = self.canApply
+        self.ui.applyThresholdButton.toolTip = (
+            _("Write the result again with these choices, without running the network again.")
+            if self.canApply
+            else _("There is no result in this session to apply it to.")
+        )
+
+    def _onFlipsActivated(self, index) -> None:
+        self._onFlips(self.ui.flipsSelector.itemData(index))
+
+    def _onOwnThreshold(self, checked) -> None:
+        if not checked:
+            self._previewTimer.stop()
+            self.preview.stop()
+            self.setCard(self._card)
+        self.update()
+
+    def _onThreshold(self, value) -> None:
+        if self.canApply and self.ui.ownThresholdCheckBox.checked:
+            self._previewTimer.start()
+
+    def _showPreview(self) -> None:
+        if not self.canApply or self._result.segmentationNode.GetScene() is None:
+            return
+        if self._volumeNode is None or self._volumeNode.GetScene() is None:
+            return
+        if not self.preview.shown:
+            self.preview.start(self._result, self._volumeNode)
+        self.preview.show(self.ui.thresholdSlider.value)
+
+    def _smooth(self) -> None:
+        """Give the result's surfaces the smoothing of the slider."""
+        node = None if self._result is None else self._result.segmentationNode
+        if node is None or node.GetScene() is None:
+            return
+        segmentation = node.GetSegmentation()
+        wanted = str(float(self.ui.smoothingSlider.value))
+        if segmentation.GetConversionParameter(SMOOTHING) == wanted:
+            return
+        segmentation.SetConversionParameter(SMOOTHING, wanted)
+        if segmentation.ContainsRepresentation(SURFACE):
+            segmentation.CreateRepresentation(SURFACE, True)

@@ -1,0 +1,164 @@
+"""What is missing before a model can run, in the window: a question, its answer, and a next step for each state."""
+
+from __future__ import annotations
+
+import qt
+import slicer
+from medseg.errors import MissingPackageError
+from slicer.i18n import tr as _
+
+from .installer import Installer
+from .requirements import checkRequirements, requirements
+
+TORCH_FORMATS = "torch"
+
+
+class InstallPanel:
+    """``onReady()`` is called when packages were installed, ``onLog(text)`` with what happened.
+
+    state : "ready", "missing", "old", "broken", "torch", "declined", "installing", "offline", "absent", "full",
+    "failed" or "restart".
+    """
+
+    def __init__(self, ui, onReady, onLog) -> None:
+        self.ui, self._onReady, self._onLog = ui, onReady, onLog
+        self.state = "ready"
+        self._lines: list[str] = []
+        self._reason = ""
+        self._repair = False
+        self._installer = Installer(self._heard, self._finished)
+        ui.installSmallButton.connect("clicked(bool)", lambda checked=False: self.install())
+        ui.installTorchButton.connect("clicked(bool)", lambda checked=False: self.openTorch())
+        ui.installOfflineButton.connect("clicked(bool)", lambda checked=False: self.installFromFolder())
+        ui.installLaterButton.connect("clicked(bool)", lambda checked=False: self.decline())
+        ui.restartButton.connect("clicked(bool)", lambda checked=False: slicer.util.restart())
+
+    def check(self) -> bool:
+        """Whether a model can run as far as installed packages tell; asks where not."""
+        if self.state in ("installing", "restart", "broken", "torch"):
+            self.update()
+            return False
+        found = checkRequirements()
+        if found.state == "ready":
+            self._set("ready")
+            return True
+        self._lines, self._repair = found.lines, False
+        self._set(found.state)
+        return False
+
+    def recheck(self) -> None:
+        """Perhaps something was installed elsewhere meanwhile; says nothing where a person declined."""
+        if self.state in ("ready", "installing", "declined", "restart"):
+            return
+        if self.state == "torch" or (self.state == "broken" and self._repair):
+            return
+        if checkRequirements().state == "ready":
+            self._set("ready")
+            self._onReady()
+
+    def explain(self, error) -> None:
+        """Ask for what an error of the worker names; other errors change nothing."""
+        if not isinstance(error, MissingPackageError) or self.state == "installing":
+            return
+        found = checkRequirements()
+        self._reason = error.what
+        if found.state != "ready":
+            self._lines, self._repair = found.lines, False
+            self._set(found.state)
+        elif TORCH_FORMATS in error.what.lower().split() or " torch" in error.what.lower():
+            self._set("torch")
+        else:
+            # The records are there, yet the worker could not import it.
+            self._lines, self._repair = requirements(), True
+            self._set("broken")
+
+    def install(self, wheels: str = "") -> None:
+        """Install after the person pressed the button."""
+        if self._installer.running:
+            return
+        self._set("installing")
+        self._onLog(_("Installing {packages}").format(packages=", ".join(self._lines)))
+        self._installer.start(self._lines or requirements(), wheels, self._repair)
+
+    def installFromFolder(self) -> None:
+        path = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Folder of wheels"), "")
+        if path:
+            self.install(str(path))
+
+    def decline(self) -> None:
+        self._set("ready" if self.state == "torch" else "declined")
+        self._onLog(_("Nothing was installed."))
+
+    def openTorch(self) -> None:
+        """PyTorch is installed by its own extension, which knows the graphics driver."""
+        if getattr(slicer.modules, "pytorchutils", None) is not None:
+            slicer.util.selectModule("PyTorchUtils")
+            return
+        self._reason = _(
+            "PyTorch comes with Slicer's extension PyTorch: install it in the Extensions Manager, restart Slicer, open"
+            " the module PyTorch Utils, press Install, and come back."
+        )
+        self._set("torch")
+
+    def _heard(self, line: str) -> None:
+        self._onLog(line)
+        self.ui.installLabel.text = _("Installing… {line}").format(line=line[:120])
+
+    def _finished(self, state: str, explanation: str) -> None:
+        self._reason = explanation
+        self._onLog(_("Installing ended: {state} {explanation}").format(state=state, explanation=explanation))
+        self._repair = self._repair and state != "ready"
+        self._set(state)
+        if state == "ready":
+            self._onReady()
+
+    def _set(self, state: str) -> None:
+        self.state = state
+        self.update()
+
+    def update(self) -> None:
+        """Show the state, and the buttons that lead on."""
+        state, ui = self.state, self.ui
+        packages = ", ".join(self._lines)
+        texts = {
+            "missing": _(
+                "To run models, MedSeg needs Python packages that are not installed: {packages}. Download them from the"
+                " Python Package Index and install them into this Slicer?"
+            ).format(packages=packages),
+            "old": _("These Python packages are too old for MedSeg: {packages}. Update them?").format(
+                packages=packages
+            ),
+            "broken": _("A Python package is only half installed ({reason}). Install it again?").format(
+                reason=self._reason
+            ),
+            "torch": self._reason
+            if self._reason.startswith(_("PyTorch comes with"))
+            else _("This model needs PyTorch, which is not installed ({reason}).").format(reason=self._reason),
+            "declined": _("Nothing was installed, so models cannot run. Press the button when you want to."),
+            "installing": _("Installing…"),
+            "offline": _(
+                "The Python Package Index could not be reached. Check the network or proxy and try again, or install"
+                " from a folder of wheels (see the documentation)."
+            ),
+            "absent": _("A package was not found: {reason}. The folder must hold wheels for this Python.").format(
+                reason=self._reason
+            ),
+            "full": _("The disk is full. Free some space and try again."),
+            "failed": _("Installing failed: {reason}. The log below has the details.").format(reason=self._reason),
+            "restart": _("Installed. Slicer must be restarted, because it had loaded {packages} before.").format(
+                packages=self._reason
+            ),
+        }
+        ui.installFrame.visible = state != "ready"
+        ui.installLabel.text = texts.get(state, "")
+        asking = state not in ("ready", "installing", "restart")
+        ui.installSmallButton.visible = asking and state != "torch"
+        ui.installSmallButton.text = {
+            "old": _("Update"),
+            "broken": _("Repair"),
+            "missing": _("Install ONNX Runtime"),
+        }.get(state, _("Try again") if state in ("offline", "absent", "full", "failed") else _("Install ONNX Runtime"))
+        ui.installTorchButton.visible = asking and state in ("missing", "torch", "declined")
+        ui.installOfflineButton.visible = asking and state != "torch"
+        ui.installLaterButton.visible = asking and state != "declined"
+        ui.restartButton.visible = state == "restart"

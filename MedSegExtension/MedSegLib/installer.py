@@ -1,0 +1,98 @@
+"""Running pip through Slicer, without a pop-up and, where Slicer can, without holding up the window."""
+
+from __future__ import annotations
+
+import subprocess
+
+from slicer.i18n import tr as _
+
+from .requirements import checkRequirements, installedVersions, replacedWhileLoaded
+
+#: What pip prints when it cannot reach the package index.
+OFFLINE = (
+    "NewConnectionError",
+    "NameResolutionError",
+    "Temporary failure in name resolution",
+    "Network is unreachable",
+    "Connection refused",
+    "ConnectTimeoutError",
+    "ProxyError",
+    "getaddrinfo failed",
+    "SSLError",
+)
+
+
+class Installer:
+    """One installation. ``onLine(text)`` is called with pip's output, ``onFinished(state, explanation)`` once.
+
+    The state is "ready", "offline", "absent" (a wheel is not in the folder), "full", "failed", "restart" or "missing".
+    """
+
+    def __init__(self, onLine, onFinished) -> None:
+        self._onLine, self._onFinished = onLine, onFinished
+        self._lines: list[str] = []
+        self._before: dict[str, str] = {}
+        self.running = False
+
+    def start(self, lines: list[str], wheels: str = "", repair: bool = False) -> None:
+        """Install requirement lines, from the folder ``wheels`` where given; ``repair`` installs over what is there."""
+        # Wheels only: nothing is built here, and nothing of a package runs while it is installed.
+        arguments = ["--only-binary=:all:"]
+        if wheels:
+            arguments += ["--no-index", "--find-links", wheels]
+        if repair:
+            arguments += ["--force-reinstall", "--no-deps"]
+        self._lines, self._before, self.running = [], installedVersions(), True
+        command = [*lines, *arguments]
+        try:
+            import slicer.packaging
+        except ImportError:  # Slicer 5.10: it blocks
+            self._wait(lambda: slicer.util.pip_install(command))
+            return
+        if slicer.app.testingEnabled():  # there it blocks too
+            self._wait(lambda: slicer.packaging.pip_install(command))
+            return
+        try:
+            slicer.packaging.pip_install(
+                command,
+                blocking=False,
+                show_progress=False,
+                requester="MedSeg",
+                logCallback=self._heard,
+                completedCallback=self._completed,
+            )
+        except RuntimeError as error:  # another installation is under way
+            self.running = False
+            self._onFinished("failed", str(error))
+
+    def _wait(self, install) -> None:
+        try:
+            install()
+        except subprocess.CalledProcessError as error:
+            self._lines += str(error.output or error).splitlines()
+            self._completed(error.returncode)
+        else:
+            self._completed(0)
+
+    def _heard(self, line) -> None:
+        self._lines.append(str(line))
+        self._onLine(str(line))
+
+    def _completed(self, returnCode) -> None:
+        self.running = False
+        output = "\n".join(self._lines)
+        last = next((line for line in reversed(self._lines) if line.startswith("ERROR")), "")
+        if returnCode == 0:
+            replaced = replacedWhileLoaded(self._before)
+            if replaced:
+                self._onFinished("restart", ", ".join(replaced))
+            else:
+                self._onFinished(checkRequirements().state, "")
+        elif any(word in output for word in OFFLINE):
+            self._onFinished("offline", last)
+        elif "No space left" in output or "not enough space" in output:
+            self._onFinished("full", last)
+        elif "No matching distribution" in output:
+            self._onFinished("absent", last)
+        else:
+            self._onFinished("failed", last or _("pip ended with status {code}").format(code=returnCode))
