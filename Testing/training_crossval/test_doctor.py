@@ -13,7 +13,8 @@ from typing import Any
 import medseg
 import medseg_training
 import pytest
-from medseg_training.doctor import machine, storage
+import torch
+from medseg_training.doctor import machine, storage, trial
 from medseg_training.doctor.devices import judge_build, judge_devices, run_trial
 from medseg_training.doctor.finding import Finding
 from medseg_training.doctor.nvidia import Driver, Gpu, gpu_memory, look_for_driver, parse
@@ -159,20 +160,14 @@ def test_a_device_with_wrong_answers_is_not_to_be_trained_on(monkeypatch: pytest
     assert hidden.state == "warn" and "hides every GPU" in hidden.what
 
 
-def test_the_trial_computes_on_this_machine_and_notices_a_wrong_product() -> None:
+def test_the_trial_computes_on_this_machine_and_notices_a_wrong_product(monkeypatch: pytest.MonkeyPatch) -> None:
     report = run_trial()
     assert isinstance(report, dict)
     (one,) = [d for d in report["devices"] if d["device"] == "cpu"]
     assert one["matrix product"] is True and one["convolution"] is True and one["bf16"] in (True, None)
-    wrong = (
-        "import torch; right = torch.Tensor.__matmul__\n"
-        "torch.Tensor.__matmul__ = lambda a, b: right(a, b) + (1 if a.is_floating_point() else 0)\n"
-        "from medseg_training.doctor.trial import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", wrong], capture_output=True, text=True, env=_environment(), check=True
-    )
-    (other,) = [d for d in json.loads(done.stdout)["devices"] if d["device"] == "cpu"]
+    right = torch.Tensor.__matmul__
+    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda a, b: right(a, b) + (1 if a.is_floating_point() else 0))
+    other = trial.try_device(torch, torch.device("cpu"))
     assert other["matrix product"] is False and other["convolution"] is True
     assert judge_devices({**report, "devices": [other]}, None)[0].state == "fail"
 

@@ -37,11 +37,11 @@ def main() -> None:
     places = [torch.device("cuda", n) for n in range(torch.cuda.device_count())] if report["available"] else []
     if not places and torch.backends.mps.is_available():
         places.append(torch.device("mps"))
-    report["devices"] = [_try(torch, place) for place in [*places, torch.device("cpu")]]
+    report["devices"] = [try_device(torch, place) for place in [*places, torch.device("cpu")]]
     print(json.dumps(report))
 
 
-def _try(torch: Any, device: Any) -> dict[str, Any]:
+def try_device(torch: Any, device: Any) -> dict[str, Any]:
     """Name, memory, which operations give the right answer, and how long a warm matrix product takes."""
     found: dict[str, Any] = {"device": str(device)}
     try:
