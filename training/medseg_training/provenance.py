@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from .config import Config
+from .data import dataset_fingerprint
 from .rundir import RunDirectory
 
 PACKAGES = ("medseg", "torch", "numpy", "scipy", "SimpleITK", "onnx", "onnxscript", "onnxruntime")
@@ -24,7 +25,7 @@ def training_record(config: Config, run: RunDirectory, steps: int, minutes: floa
     return {
         "synthetic": config.synthetic,
         "data": config.data_kind,
-        "fingerprint": data_fingerprint(json.loads(run.data.read_text(encoding="utf-8"))),
+        "fingerprint": dataset_fingerprint(json.loads(run.data.read_text(encoding="utf-8"))),
         "folds": {
             "sha256": split["sha256"],
             "seed": split["seed"],
@@ -38,25 +39,6 @@ def training_record(config: Config, run: RunDirectory, steps: int, minutes: floa
         "steps": steps,
         "minutes": round(minutes, 1),
         "seed": config.seed,
-    }
-
-
-def data_fingerprint(cases: list[dict[str, Any]]) -> dict[str, Any]:
-    """Number, sizes, spacings and one SHA-256 over the checksums of all files."""
-    sums = sorted(case["sha256"][part] for case in cases for part in ("image", "labels"))
-    spacings = [case["spacing_mm"] for case in cases]
-    shapes = [case["shape_kji"] for case in cases]
-    return {
-        "cases": len(cases),
-        "spacing_mm": {
-            "lowest": [min(s[n] for s in spacings) for n in range(3)],
-            "highest": [max(s[n] for s in spacings) for n in range(3)],
-        },
-        "shape_kji": {
-            "lowest": [min(s[n] for s in shapes) for n in range(3)],
-            "highest": [max(s[n] for s in shapes) for n in range(3)],
-        },
-        "sha256": hashlib.sha256("".join(sums).encode()).hexdigest(),
     }
 
 

@@ -15,7 +15,8 @@ from medseg.networks import build_network
 from torch import nn
 
 from ..config import Config
-from ..provenance import data_fingerprint, software
+from ..data import dataset_fingerprint
+from ..provenance import software
 from .choose import Choice, Chosen
 from .outcome import metrics_for_card
 from .place import Place
@@ -83,7 +84,7 @@ def ensemble_card(
         training={
             "synthetic": config.synthetic,
             "data": config.data_kind,
-            "fingerprint": data_fingerprint(prints),
+            "fingerprint": dataset_fingerprint(prints),
             "folds": {
                 "sha256": plan.sha256,
                 "seed": plan.seed,
