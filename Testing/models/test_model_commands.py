@@ -7,15 +7,16 @@ import pickle
 import signal
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
+from medseg.card import write_card
 from medseg.cli import main
-from medseg.models import inspect_model, open_model
+from medseg.errors import MedSegError, WorkerDied
+from medseg.models import inspect_model, isolated
 
 
 @pytest.fixture
 def medseg(capsys):
-    """Run the command in this process, where torch is loaded already."""
+    """Run the command in this process; the worker it starts is a real one."""
     before = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: object) -> SimpleNamespace:
@@ -29,21 +30,33 @@ def medseg(capsys):
     signal.signal(signal.SIGTERM, before)
 
 
-def test_inspect_prints_one_json_object(medseg, carded, model_files) -> None:
+def test_inspect_loads_in_a_worker_and_prints_one_json_object(medseg, carded) -> None:
     done = medseg("inspect", carded["onnx"], "--json")
     assert done.returncode == 0 and done.stderr == ""
     report = json.loads(done.stdout)
     assert report["format"] == "onnx" and report["card"]["name"] == "small" and report["missing"] == []
     assert report["in_channels"] == report["out_channels"] == 1 and report["multiple_of"] == 8
-    bare = json.loads(medseg("inspect", model_files["onnx"], "--json").stdout)
-    assert bare["card"] is None and "plane" in bare["missing"] and bare["draft"]["output"]["activation"] == "sigmoid"
+    assert report["loaded"]["slice"][0] == report["loaded"]["output"][0] == 1
+    assert report["loaded"]["backend"] in ("onnxruntime", "openvino") and report["loaded"]["device"] == "cpu"
 
 
 def test_inspect_says_in_words_what_a_person_needs(medseg, carded, model_files) -> None:
     text = medseg("inspect", carded["safetensors"]).stdout
-    assert all(word in text for word in ("safetensors", "unet2d", "small", "axial", "PLS", "1 ducts"))
-    text = medseg("inspect", model_files["fixed"]).stdout
-    assert all(word in text for word in ("40 × 56 only", "missing", "fixed.onnx.card.json"))
+    assert all(
+        word in text for word in ("safetensors", "unet2d", "small", "axial", "PLS", "1 ducts", "yes, with torch")
+    )
+    text = medseg("inspect", model_files["fixed"], "--static").stdout
+    assert all(word in text for word in ("40 × 56 only", "missing", "fixed.onnx.card.json")) and "loads" not in text
+    bare = json.loads(medseg("inspect", model_files["onnx"], "--static", "--json").stdout)
+    assert bare["card"] is None and "plane" in bare["missing"] and bare["draft"]["output"]["activation"] == "sigmoid"
+    assert bare["loaded"] == {}
+
+
+def test_a_report_travels_as_json_and_comes_back(carded) -> None:
+    for file in carded.values():
+        report = inspect_model(file)
+        again = type(report).from_dict(json.loads(json.dumps(report.as_dict())))
+        assert again.as_dict() == report.as_dict() and again.card == report.card and again.inputs == report.inputs
 
 
 @pytest.mark.parametrize("json_flag", [[], ["--json"]])
@@ -55,68 +68,80 @@ def test_inspect_ends_with_2_for_a_refused_file(medseg, tmp_path, json_flag) -> 
     assert done.stdout == ""
 
 
-def test_inspect_of_an_unsafe_model_tells_all_and_ends_with_2(medseg, tmp_path) -> None:
+def graph_of(operator: str, **options: str) -> bytes:
     from onnx import TensorProto, helper
 
     shape = ["b", 1, "h", "w"]
     graph = helper.make_graph(
-        [helper.make_node("PyOp", ["x"], ["y"], domain="evil")],
+        [helper.make_node(operator, ["x"], ["y"], **options)],
         "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
     )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+    return model.SerializeToString()
+
+
+def test_inspect_of_an_unsafe_model_tells_all_and_ends_with_2(medseg, tmp_path) -> None:
     path = tmp_path / "evil.onnx"
-    path.write_bytes(helper.make_model(graph).SerializeToString())
+    path.write_bytes(graph_of("PyOp", domain="evil"))
     done = medseg("inspect", path, "--json")
     assert done.returncode == 2 and "evil" in json.loads(done.stdout)["unsafe"][0]
 
 
-@pytest.mark.parametrize(
-    ("kind", "suffix"),
-    [
-        ("safetensors", ".onnx"),
-        ("safetensors", ".pt"),
-        ("torchscript", ".onnx"),
-        ("torchscript", ".safetensors"),
-        ("onnx", ".onnx"),
-    ],
-)
-def test_convert_carries_card_and_numbers_over(medseg, carded, slices, expected, tmp_path, kind, suffix) -> None:
-    out = tmp_path / f"converted{suffix}"
-    done = medseg("convert", carded[kind], out, "--json")
-    assert done.returncode == 0, done.stderr
+def test_inspect_of_a_model_that_does_not_load_tells_what_it_is_and_ends_with_2(medseg, tmp_path) -> None:
+    path = tmp_path / "unknown.onnx"
+    path.write_bytes(graph_of("NoSuchOperator"))
+    done = medseg("inspect", path)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1 and "cannot open" in done.stderr
+    assert "loads        NO" in done.stdout and "opset 13" in done.stdout
+
+
+def test_a_worker_that_takes_too_long_or_too_much_is_one_line(carded) -> None:
+    found = isolated.inspect_isolated(carded["onnx"], timeout_s=0.001).loaded
+    assert "longer than 0.001 s" in found["error"]
+    # Fewer bytes than any backend takes to start.
+    found = isolated.inspect_isolated(carded["onnx"], memory_limit_bytes=1 << 20).loaded
+    assert "memory" in found["error"] and "\n" not in found["error"]
+
+
+def test_a_conversion_whose_worker_dies_leaves_nothing(carded, tmp_path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for options, kinds in (({"timeout_s": 0.01}, WorkerDied), ({"memory_limit_bytes": 1 << 20}, MedSegError)):
+        with pytest.raises(kinds) as caught:
+            isolated.convert_isolated(carded["torchscript"], out / "model.onnx", **options)
+        assert "\n" not in caught.value.line()
+        assert list(out.iterdir()) == []
+
+
+def test_convert_writes_says_what_it_did_and_replaces_only_when_asked(medseg, carded, tmp_path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    out = folder / "converted.safetensors"
+    done = medseg("convert", carded["torchscript"], out, "--json")
+    assert done.returncode == 0 and done.stderr == ""
     result = json.loads(done.stdout)
-    assert result["largest_probability_difference"] < 1e-5 and result["has_card"]
-    with open_model(out, device="cpu") as model:
-        np.testing.assert_allclose(model.run(slices), expected, atol=1e-5)
-        assert model.card is not None and model.card.name == "small" and model.warnings == []
-        assert model.card.training["conversion"]["from"] == inspect_model(carded[kind]).format
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+    assert result["largest_probability_difference"] <= 1e-5 and result["has_card"] and result["file"] == str(out)
+    assert result["bytes"] == out.stat().st_size and inspect_model(out).card.name == "small"
+    done = medseg("convert", carded["torchscript"], out)
+    assert done.returncode == 2 and "exists already" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    done = medseg("convert", carded["torchscript"], out, "--overwrite")
+    assert done.returncode == 0 and "card inside" in done.stdout and "in probability" in done.stdout
+    assert list(folder.iterdir()) == [out]
 
 
-def test_convert_takes_a_card_and_serves_models_without_one(medseg, model_files, card, tmp_path) -> None:
-    from medseg.card import write_card
-
+def test_convert_takes_a_card_from_a_file_with_a_relative_name(
+    medseg, model_files, card, tmp_path, monkeypatch
+) -> None:
     write_card(card, tmp_path / "card.json")
-    done = medseg("convert", model_files["safetensors"], tmp_path / "a.onnx", "--card", tmp_path / "card.json")
-    assert done.returncode == 0 and "card inside" in done.stdout
-    done = medseg("convert", model_files["torchscript"], tmp_path / "b.onnx")
-    assert done.returncode == 0 and "no card" in done.stdout
-    assert open_model(tmp_path / "b.onnx", device="cpu").card is None
+    monkeypatch.chdir(tmp_path)
+    done = medseg("convert", model_files["safetensors"], "bundle", "--card", "card.json")
+    assert done.returncode == 0, done.stderr
+    assert inspect_model(tmp_path / "bundle").card.name == "small"
 
 
-@pytest.mark.parametrize(
-    ("kind", "out", "word"),
-    [
-        ("onnx", "model.pt", "yet"),
-        ("onnx", "model.safetensors", "yet"),
-        ("safetensors", "model.pt2", "yet"),
-        ("safetensors", "bundle", "yet"),
-        ("safetensors", "missing/model.onnx", "does not exist"),
-    ],
-)
-def test_convert_says_what_is_not_possible_and_writes_nothing(medseg, carded, tmp_path, kind, out, word) -> None:
-    before = sorted(tmp_path.iterdir())
-    done = medseg("convert", carded[kind], tmp_path / out)
-    assert done.returncode == 2 and word in done.stderr and len(done.stderr.strip().splitlines()) == 1
-    assert sorted(tmp_path.iterdir()) == before
+def test_convert_without_a_card_says_what_is_needed_where_one_is(medseg, model_files, tmp_path) -> None:
+    done = medseg("convert", model_files["torchscript"], tmp_path / "b.safetensors")
+    assert done.returncode == 2 and "card" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

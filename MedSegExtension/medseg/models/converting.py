@@ -217,8 +217,7 @@ def _write(
             mend="use it as it is",
         )
     inner = _inner_format(report)
-    same = inner == kind and precision == "float32" and report.path.is_file() and report.format == inner
-    if same and not (kind == "onnx" and _has_external(report)):
+    if inner == kind == report.format != "onnx" and precision == "float32" and report.path.is_file():
         shutil.copyfile(report.path, path)
         return None if model.card is None else model.card.weights_sha256
     if inner == "onnx":
@@ -227,6 +226,8 @@ def _write(
     module = getattr(model.backend, "module", None)
     if module is None:
         raise InputError(f"{report.format} cannot be converted to {kind}", file=report.path, mend="use it as it is")
+    if inner == "pt2" and kind == "safetensors" and report.format == "pt2":
+        module = _named_again(report, model)
     if kind == "pt2" and _is_script(module):
         # PyTorch has no public way from TorchScript to an exported program but through ONNX.
         from .onnx_module import onnx_module
@@ -244,6 +245,30 @@ def _write(
         plain.unlink()
         return checksum
     return _module(module, model, report, kind, precision == "float16", channels, path)
+
+
+def _named_again(report: ModelReport, model: Model) -> Any:
+    """The network of the card's architecture with the tensors of an exported program, which keeps their names."""
+    from ..networks import build_network
+    from .pt2_file import load_program
+
+    if model.card is None or model.card.architecture is None:
+        raise InputError(
+            "weights alone need a card that names their architecture",
+            file=report.path,
+            mend="give the card with --card, or choose ONNX",
+        )
+    network = build_network(model.card.architecture)
+    _, tensors = load_program(report.path)
+    try:
+        network.load_state_dict(tensors, strict=True)
+    except RuntimeError:
+        raise InputError(
+            f"the tensors of the exported program are not those of {model.card.architecture.name}",
+            file=report.path,
+            mend="choose ONNX",
+        ) from None
+    return network.eval()
 
 
 def _is_script(module: Any) -> bool:
@@ -303,10 +328,6 @@ def _from_onnx(
         # Weights of a graph whose layers were folded fit no named network: the graph travels in the card.
         model.card = replace(model.card, architecture=architecture)
     return _module(module, model, report, kind, precision == "float16", channels, path)
-
-
-def _has_external(report: ModelReport) -> bool:
-    return bool(report.details.get("external_data")) or report.path.with_name(report.path.name + ".data").exists()
 
 
 @contextmanager

@@ -47,9 +47,11 @@ def compare_outputs(original: Run, written: Run, slices: np.ndarray, card: Model
                 f"the written model answers {b.shape[1:]} where the original answers {a.shape[1:]}",
                 mend="report it; nothing was written",
             )
-        raw = max(raw, _largest(a, b))
+        # numpy's maximum keeps NaN, Python's loses it.
+        raw = float(np.maximum(raw, _largest(a, b)))
         if card is not None:
-            probability = max(probability, _largest(*(activate(x, card.output.activation) for x in (a, b))))
+            both = (activate(x, card.output.activation) for x in (a, b))
+            probability = float(np.maximum(probability, _largest(*both)))
     return Difference(raw, None if card is None else probability, tuple(slices.shape))
 
 
