@@ -85,6 +85,9 @@ def functional(*layers: Any, channels: int = 3, size: tuple[int | None, int | No
         lambda: L.Cropping2D(((1, 0), (2, 1))),
         lambda: L.Rescaling(1 / 255, 0.5),
         lambda: L.Dense(5, activation="tanh"),
+        lambda: L.Conv2D(3, 1, activation=L.LeakyReLU(0.1)),
+        lambda: L.GlobalMaxPooling2D(keepdims=True),
+        lambda: L.Resizing(32, 48),
         lambda: keras.Sequential([L.GlobalAveragePooling2D(), L.Reshape((1, 1, 3)), L.Dense(4)]),
     ],
     ids=lambda make: "",
@@ -144,6 +147,73 @@ def test_merges_shared_layers_and_models_inside_models(tmp_path: Path) -> None:
         ]
     )
     check(keras.Model(start, L.Conv2D(2, 1, activation="softmax")(L.Dropout(0.3)(joined))), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x / 127.5 - 1.0,
+        lambda x: 1.0 - keras.ops.sigmoid(x),
+        lambda x: x * np.float32([0.5, 2.0, 3.0]) + np.float32([0.1, 0.0, -1.0]),
+        lambda x: -keras.ops.relu(x) / (keras.ops.exp(x) + 1.0),
+        lambda x: keras.ops.maximum(x, 0.0) + keras.ops.minimum(x, keras.ops.tanh(x)),
+        lambda x: keras.ops.concatenate([x, L.Conv2D(2, 1)(x)], axis=-1),
+        lambda x: keras.ops.image.resize(x, (32, 48)),
+        lambda x: keras.ops.gelu(x) + keras.ops.gelu(x, approximate=False),
+        lambda x: keras.ops.leaky_relu(x, 0.1) + keras.ops.elu(x, 0.7) + keras.ops.silu(x),
+        lambda x: keras.ops.softmax(x, axis=-1),
+        lambda x: x * keras.ops.mean(x, axis=-1, keepdims=True) + keras.ops.max(x, axis=-1, keepdims=True),
+        lambda x: x * keras.ops.mean(x, axis=(1, 2), keepdims=True),
+    ],
+    ids=lambda make: "",
+)
+def test_arithmetic_between_layers(make: Callable[[Any], Any], tmp_path: Path) -> None:
+    """Its constants lie among the inputs: read as layers of the same name, these models gave wrong numbers unseen."""
+    start = keras.Input((16, 24, 3))
+    model = randomise(keras.Model(start, make(start)))
+    x = np.random.default_rng(3).normal(size=(2, 16, 24, 3)).astype(np.float32)
+    wanted = np.asarray(keras.ops.convert_to_numpy(model(x, training=False)))
+    for name in ("m.keras", "m.h5"):
+        np.testing.assert_allclose(ours(save(model, tmp_path / name), x), wanted, atol=LIMIT)
+
+
+def attention_unet() -> Any:
+    """Additive attention gates on the skip connections (Oktay et al. 2018), instance norms as groups of one channel."""
+    start = keras.Input((32, 48, 1))
+    x, skips = start, []
+    for width in (4, 8):
+        x = L.GroupNormalization(-1)(L.Conv2D(width, 3, padding="same")(x))
+        skips.append(L.ReLU()(x))
+        x = L.MaxPooling2D()(skips[-1])
+    x = L.Conv2D(12, 3, padding="same", activation="swish")(x)
+    for width in (8, 4):
+        skip = skips.pop()
+        gate = L.Activation("relu")(
+            L.Add()([L.Conv2D(width, 2, strides=2, use_bias=False)(skip), L.Conv2D(width, 1)(x)])
+        )
+        gate = L.UpSampling2D(2, interpolation="bilinear")(L.Conv2D(1, 1, activation="sigmoid")(gate))
+        x = L.Conv2DTranspose(width, 3, strides=2, padding="same")(x)
+        x = L.LeakyReLU(0.1)(L.Conv2D(width, 3, padding="same")(L.Concatenate()([x, L.Multiply()([skip, gate])])))
+    return keras.Model(start, L.Conv2D(2, 1, activation="softmax")(x))
+
+
+def tutorial_unet() -> Any:
+    """As TensorFlow's segmentation tutorial builds it: MobileNetV2 as a model of several outputs, upsampling models."""
+    base = keras.applications.MobileNetV2(input_shape=(32, 64, 3), include_top=False, weights=None, alpha=0.35)
+    taken = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
+    outputs = [base.get_layer(name).output for name in (*taken, "block_16_project")]
+    down = keras.Model(base.input, outputs, name="down")
+    start = keras.Input((32, 64, 3))
+    *skips, x = down(L.Rescaling(1 / 127.5, -1)(start))
+    for width, skip in zip((16, 12, 8, 8), skips[::-1], strict=True):
+        up = [L.Conv2DTranspose(width, 3, strides=2, padding="same", use_bias=False), L.BatchNormalization(), L.ReLU()]
+        x = L.Concatenate()([keras.Sequential(up)(x), skip])
+    return keras.Model(start, L.Conv2DTranspose(3, 3, strides=2, padding="same")(x))
+
+
+@pytest.mark.parametrize("make", [attention_unet, tutorial_unet])
+def test_networks_that_labs_draw(make: Callable[[], Any], tmp_path: Path) -> None:
+    check(make(), tmp_path)
 
 
 def test_a_sequential_model(tmp_path: Path) -> None:

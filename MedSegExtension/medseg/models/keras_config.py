@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from .keras_errors import ConfigRefused
+from .keras_ops import as_operation
+
 MAX_CALLS = 20_000
 MAX_NESTING = 16
 
@@ -22,14 +25,6 @@ Waiting = tuple[str, int, list[Key]]
 
 #: Classes that hold other layers.
 MODELS = ("Functional", "Model", "Sequential")
-
-
-class ConfigRefused(ValueError):
-    """The configuration cannot be used; ``args[0]`` says why and ``mend`` what to do."""
-
-    def __init__(self, what: str, mend: str = "export the model to ONNX in the code that made it") -> None:
-        super().__init__(what)
-        self.mend = mend
 
 
 @dataclass(frozen=True)
@@ -157,7 +152,7 @@ def _functional(
     graph: Graph, data: dict[str, Any], prefix: str, feeds: list[str] | None, depth: int, suffix: str
 ) -> list[str]:
     config = data["config"]
-    layers = {layer_name(entry): entry for entry in _layer_list(data)}
+    layers = {layer_name(entry): as_operation(entry) for entry in _layer_list(data)}
     values: dict[tuple[str, int], list[str]] = {}
     inputs = _keys(config.get("input_layers"))
     if feeds is None:
@@ -277,7 +272,10 @@ def node_inputs(node: Any) -> list[tuple[str, int, int]]:
             if set(kwargs) - {"inputs", "training", "mask"} or node.get("args"):
                 raise ConfigRefused("a layer takes values by name, which is not supported")
             return _history(kwargs.get("inputs"), 0)
-        return _history(node.get("args"), 0)
+        given = node.get("args")
+        if isinstance(given, list) and any(isinstance(n, (int, float)) and not isinstance(n, bool) for n in given):
+            raise ConfigRefused("a layer is called with a number, which is not known here")
+        return _history(given, 0)
     if isinstance(node, list) and node and isinstance(node[0], str):
         node = [node]
     if not isinstance(node, list):

@@ -22,7 +22,8 @@ from ..card import Architecture, ModelCard
 from ..errors import InputError
 from .archive import check_archive, read_entry
 from .hdf5_file import attribute_text, open_hdf5
-from .keras_config import ConfigRefused, Graph, entries, parse_config, read_graph
+from .keras_config import Graph, entries, parse_config, read_graph
+from .keras_errors import ConfigRefused
 from .keras_layers import is_code, operation
 from .keras_weights import find_in_h5, find_in_v3, to_torch
 from .report import CARD_KEY, ModelReport, TensorInfo

@@ -10,7 +10,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from .keras_config import ConfigRefused, Layer
+from .keras_config import Layer
+from .keras_errors import ConfigRefused
+from .keras_ops import OPERATION, make_operation
 
 #: Layers that change nothing when a model is used rather than trained.
 INERT = frozenset(
@@ -87,6 +89,8 @@ def operation(layer: Layer, channels_first: bool, keras_version: str) -> Op:
         return {"op": "identity"}
     if kind in MERGES:
         return {"op": MERGES[kind]}
+    if kind.startswith(OPERATION):
+        return make_operation(name, config, lambda axis: _axis({"axis": axis}, channels_first))
     maker = _MAKERS.get(name if kind.startswith("Addons>") else kind)
     if maker is None or not isinstance(config, dict):
         where = "is defined by code that the file does not hold" if ">" in kind else "is not known here"
@@ -268,12 +272,13 @@ def _rescaling(config: dict[str, Any], _: bool) -> Op:
 
 def _resizing(config: dict[str, Any], _: bool) -> Op:
     odd = config.get("crop_to_aspect_ratio") or config.get("pad_to_aspect_ratio") or config.get("antialias")
-    if str(config.get("interpolation", "bilinear")) != "bilinear" or odd:
-        raise ConfigRefused("only bilinear resizing is supported")
+    mode = str(config.get("interpolation", "bilinear"))
+    if mode not in ("bilinear", "nearest") or odd:
+        raise ConfigRefused("only bilinear and nearest resizing are supported")
     size = [config["height"], config["width"]]
     if not all(isinstance(n, int) and 1 <= n <= 8192 for n in size):
         raise ConfigRefused(f"it resizes to {size}")
-    return {"op": "resize", "size": size}
+    return {"op": "resize", "size": size, "mode": mode}
 
 
 def _reshape(config: dict[str, Any], channels_first: bool) -> Op:
@@ -284,8 +289,8 @@ def _reshape(config: dict[str, Any], channels_first: bool) -> Op:
     return {"op": "to_map"}
 
 
-def _mean(config: dict[str, Any], _: bool) -> Op:
-    return {"op": "mean", "keep": bool(config.get("keepdims", False))}
+def _global(op: str) -> Callable[[dict[str, Any], bool], Op]:
+    return lambda config, _: {"op": op, "keep": bool(config.get("keepdims", False))}
 
 
 _MAKERS: dict[str, Callable[[dict[str, Any], bool], Op]] = {
@@ -311,8 +316,10 @@ _MAKERS: dict[str, Callable[[dict[str, Any], bool], Op]] = {
     "MaxPool2D": _pooling("max_pool"),
     "AveragePooling2D": _pooling("average_pool"),
     "AvgPool2D": _pooling("average_pool"),
-    "GlobalAveragePooling2D": _mean,
-    "GlobalAvgPool2D": _mean,
+    "GlobalAveragePooling2D": _global("mean"),
+    "GlobalAvgPool2D": _global("mean"),
+    "GlobalMaxPooling2D": _global("max"),
+    "GlobalMaxPool2D": _global("max"),
     "UpSampling2D": _upsampling,
     "ZeroPadding2D": _borders("pad", "padding"),
     "Cropping2D": _borders("crop", "cropping"),

@@ -261,6 +261,12 @@ def _upsample(layer: _Layer, op: Op, x: Tensor) -> Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
+def _resize(layer: _Layer, op: Op, x: Tensor) -> Tensor:
+    if op.get("mode") == "nearest":  # by pixel centres, as TensorFlow does it
+        return F.interpolate(x, size=tuple(op["size"]), mode="nearest-exact")
+    return F.interpolate(x, size=tuple(op["size"]), mode="bilinear", align_corners=False)
+
+
 def _crop(layer: _Layer, op: Op, x: Tensor) -> Tensor:
     top, bottom, left, right = op["borders"]
     return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
@@ -298,6 +304,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softsign": F.softsign,
     "silu": F.silu,
     "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "exponential": torch.exp,
     "mish": F.mish,
     "hard_sigmoid": F.hardsigmoid,
@@ -330,11 +337,15 @@ _OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "pad": _pad,
     "crop": _crop,
     "rescale": _rescale,
-    "resize": lambda layer, op, x: F.interpolate(x, size=tuple(op["size"]), mode="bilinear", align_corners=False),
+    "max": lambda layer, op, x: x.amax((2, 3), keepdim=op["keep"]),
+    "mean_channels": lambda layer, op, x: x.mean(1, keepdim=True),
+    "max_channels": lambda layer, op, x: x.amax(1, keepdim=True),
+    "resize": _resize,
     "concatenate": lambda layer, op, *inputs: torch.cat(inputs, op["axis"]),
     "add": _fold(torch.add),
     "multiply": _fold(torch.mul),
     "subtract": _fold(torch.sub),
+    "divide": _fold(torch.div),
     "maximum": _fold(torch.maximum),
     "minimum": _fold(torch.minimum),
     "average": _average,
