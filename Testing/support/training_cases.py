@@ -57,3 +57,14 @@ def settings(data: Path, **changes: Any) -> dict[str, Any]:
         "threads": 1,
     }
     return {**base, **changes}
+
+
+def small_settings(data: Path, **changes: Any) -> dict[str, Any]:
+    """`settings` for a network that takes a few milliseconds a step and learns nothing much."""
+    small: dict[str, Any] = {
+        "network": {"arguments": {"widths": [4, 8]}},
+        "sampling": {"batch_size": 2, "crop": [16, 16]},
+        "budget": {"epochs": 2, "steps_per_epoch": 2},
+        "optimiser": {"learning_rate": 0.003, "ema_decay": 0.9},
+    }
+    return settings(data, **{**small, **changes})
