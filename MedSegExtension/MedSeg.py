@@ -93,7 +93,9 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.setup(self)
         from MedSegLib.advancedPanel import AdvancedPanel
         from MedSegLib.batchPanel import BatchPanel
+        from MedSegLib.comparePanel import ComparePanel, showDirectories, volumeOf
         from MedSegLib.devicePanel import DevicePanel
+        from MedSegLib.ductsPanel import DuctsPanel
         from MedSegLib.inputPanel import InputPanel
         from MedSegLib.installPanel import InstallPanel
         from MedSegLib.logPanel import LogPanel
@@ -122,6 +124,21 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         )
         self.drop = ModelDrop(uiWidget, self.modelPanel.choose)
 
+        ductsWidget = slicer.util.loadUI(self.resourcePath("UI/MedSegDucts.ui"))
+        self.layout.addWidget(ductsWidget)
+        self.ductsUi = slicer.util.childWidgetVariables(ductsWidget)
+        ductsWidget.setMRMLScene(slicer.mrmlScene)
+        showDirectories(self.ductsUi.giveBackPathLineEdit)
+        self.ductsPanel = DuctsPanel(self.ductsUi, self.logic, lambda: self.resultPanel.result, self.onDuctsProblem)
+        self.comparePanel = ComparePanel(
+            self.ductsUi,
+            self.logic,
+            self.ductsPanel.chooser,
+            lambda: volumeOf(self.ductsPanel.chooser.node),
+            self.onDuctsProblem,
+        )
+        self.ductsPanel.onChosen = self.comparePanel.update
+
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -136,7 +153,15 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.removeObservers()
         if self.queue is not None:
             self.queue.clear()
-            for panel in (self.modelPanel, self.devicePanel, self.advancedPanel, self.resultPanel, self.batchPanel):
+            for panel in (
+                self.modelPanel,
+                self.devicePanel,
+                self.advancedPanel,
+                self.resultPanel,
+                self.batchPanel,
+                self.comparePanel,
+                self.ductsPanel,
+            ):
                 panel.cleanup()
         self._last = None
         if self.logic is not None:
@@ -165,6 +190,8 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.queue.clear()
         self._last = None
         self.resultPanel.clear()
+        self.ductsPanel.clear()
+        self.comparePanel.clear()
         self.advancedPanel.setResult(None, None)
         self.batchPanel.refresh()
         self.say("")
@@ -394,8 +421,15 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if seconds:
             self.logPanel.add(f"{result.engine.backend} {result.device}: {seconds}")
         self.resultPanel.show(result, volumeNode, self.modelPanel.report)
+        if result.segmentIds:
+            self.ductsPanel.choose(result.segmentationNode, next(iter(result.segmentIds.values())))
         self.advancedPanel.setResult(result, volumeNode)
         self.logic.getParameterNode().outputSegmentation = result.segmentationNode  # also if the panel is left
+
+    def onDuctsProblem(self, job) -> None:
+        """Measuring, comparing or giving back failed: say why where installing is offered, and keep the log."""
+        self.logPanel.workerLog = job.log
+        self.installPanel.explain(job.error)
 
     def onUndone(self, segmentationNode) -> None:
         """The last run was taken back."""
@@ -539,6 +573,69 @@ class MedSegLogic(ScriptedLoadableModuleLogic):
         from MedSegLib.exporting import export
 
         return export(result.segmentationNode, list(result.segmentIds.values()), kind, path, volumeNode)
+
+    def measure(self, segmentationNode, segmentId, names=None, show=True) -> dict:
+        """Measure a segment as a tree of ducts, show it in the scene, and return the measurement.
+
+        :param names: names of branches by number, instead of the proposed ones.
+        :param show: whether to put curves, points, tables and a plot into the scene.
+        :return: a dict with ``measurement`` (as ``medseg measure`` writes it, LPS mm), ``profiles`` and ``doubts``.
+        :raises medseg.errors.InputError: for segments that cannot be measured.
+        """
+        return self.startMeasure(segmentationNode, segmentId, names=names, show=show).wait()
+
+    def startMeasure(self, segmentationNode, segmentId, onProgress=None, onFinished=None, names=None, show=True):
+        """As :meth:`measure`, without waiting. Returns a job; ``job.nodes`` is what came into the scene."""
+        from MedSegLib.ductsJob import MeasureJob
+        from MedSegLib.workerHost import sharedHost
+
+        return MeasureJob(
+            sharedHost(),
+            segmentationNode,
+            segmentId,
+            names=names,
+            show=show,
+            onProgress=onProgress,
+            onFinished=onFinished,
+        )
+
+    def review(self, measured=None, result=None):
+        """Places to look at, the most doubtful first: ``review.next()`` moves the views to each in turn.
+
+        :param measured: what :meth:`measure` returned: breaks, narrow places, thin ducts.
+        :param result: what :meth:`segment` returned with ``keepScores=True``: undecided slices.
+        """
+        from MedSegLib.ductsReview import makeReview
+
+        return makeReview(measured, result)
+
+    def compare(self, prediction, reference, volumeNode) -> dict:
+        """Compare two segments, each a pair of segmentation node and segment id; figures and differences are shown.
+
+        :return: the figures, as ``medseg evaluate`` computes them.
+        """
+        return self.startCompare(prediction, reference, volumeNode).wait()["agreement"]
+
+    def startCompare(self, prediction, reference, volumeNode, onProgress=None, onFinished=None):
+        """As :meth:`compare`, without waiting. Returns a job; ``job.nodes`` is what came into the scene."""
+        from MedSegLib.ductsJob import CompareJob
+        from MedSegLib.workerHost import sharedHost
+
+        return CompareJob(sharedHost(), prediction, reference, volumeNode, onProgress, onFinished)
+
+    def giveBack(self, volumeNode, segmentationNode, segmentIds, folder) -> dict:
+        """Add a volume and segments of it to a training set that ``medseg train`` reads; no patient is named in it.
+
+        :return: a dict with ``case``, ``image``, ``labels`` and ``renewed``.
+        """
+        return self.startGiveBack(volumeNode, segmentationNode, segmentIds, folder).wait()
+
+    def startGiveBack(self, volumeNode, segmentationNode, segmentIds, folder, onProgress=None, onFinished=None):
+        """As :meth:`giveBack`, without waiting. Returns a job."""
+        from MedSegLib.ductsJob import GiveBackJob
+        from MedSegLib.workerHost import sharedHost
+
+        return GiveBackJob(sharedHost(), volumeNode, segmentationNode, segmentIds, folder, onProgress, onFinished)
 
     def startFile(self, image, model, output, onProgress=None, onFinished=None, **options):
         """Segment an image file into a segmentation file in the worker; the scene stays as it is. Returns a job.

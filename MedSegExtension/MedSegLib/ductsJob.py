@@ -10,7 +10,7 @@ from medseg.errors import InputError
 from .ductsInput import onGridOf, segmentVolume
 from .ductsScene import DuctsNodes, showDucts
 from .segmentationJob import Job
-from .segmentsOutput import segmentDigest, segmentTag
+from .segmentsOutput import DIGEST_TAG, LABEL_TAG, MODEL_TAG, segmentDigest, segmentTag
 
 
 class MeasureJob(Job):
@@ -63,32 +63,33 @@ class GiveBackJob(Job):
     """A corrected case into a training set; ``result`` names the files."""
 
     def __init__(
-        self, host, volumeNode, segmentationNode, segmentIds: dict[str, int], folder, onProgress=None, onFinished=None
+        self, host, volumeNode, segmentationNode, segmentIds, folder, onProgress=None, onFinished=None
     ) -> None:
-        """``segmentIds`` gives each segment its label value in the training set."""
+        """Segments go by the name of their label: the model's, or the segment's own."""
         super().__init__(host, onProgress, onFinished)
         from .volumeInput import volumeFromNode
 
         if not segmentIds:
             raise InputError("no segment was chosen", mend="choose at least one")
-        ids = list(segmentIds)
+        ids = [segmentIds] if isinstance(segmentIds, str) else list(segmentIds)
         segmentation = segmentationNode.GetSegmentation()
-        drawn = {}
-        for segmentId in ids:
+        drawn, names = {}, {}
+        for number, segmentId in enumerate(ids, start=1):
             segment = segmentation.GetSegment(segmentId)
             if segment is None:
                 raise InputError("that segment is not there any more", mend="choose another one")
-            digest = segmentTag(segment, "MedSeg.Digest")
-            drawn[str(segmentIds[segmentId])] = {
-                "label": segmentTag(segment, "MedSeg.Label") or segment.GetName(),
-                "model": segmentTag(segment, "MedSeg.Model"),
+            digest = segmentTag(segment, DIGEST_TAG)
+            names[number] = segmentTag(segment, LABEL_TAG) or segment.GetName()
+            drawn[names[number]] = {
+                "model": segmentTag(segment, MODEL_TAG),
                 "corrected": digest is None or digest != segmentDigest(segmentationNode, segmentId),
             }
         self._submit(
             "give_back",
             {
                 "volume": volumeFromNode(volumeNode),
-                "labels": onGridOf(segmentationNode, ids, volumeNode, list(segmentIds.values())),
+                "labels": onGridOf(segmentationNode, ids, volumeNode),
+                "names": names,
                 "folder": str(folder),
                 "provenance": {"drawn_with": _application(), "labels": drawn},
             },

@@ -228,22 +228,25 @@ def test_a_comparison_says_what_is_too_much_and_what_is_missing(ducts) -> None:
 
 
 def test_a_case_given_back_is_what_training_reads_and_names_nobody(ducts, tmp_path) -> None:
-    job = ducts.jobs.GiveBackJob(ducts.host, ducts.volume, ducts.segmentation, {"ducts": 1}, tmp_path / "set")
+    job = ducts.jobs.GiveBackJob(ducts.host, ducts.volume, ducts.segmentation, ["ducts"], tmp_path / "set")
     done = job.wait(120)
     image, labels = read_volume(done["image"]), read_labels(done["labels"])
     assert np.array_equal(labels.array, _tree()) and image.same_grid(labels)
     assert np.array_equal(image.array, ducts.slicer.util.arrayFromVolume(ducts.volume))
     record = json.loads((tmp_path / "set" / "provenance" / f"{done['case']}.json").read_text())
-    assert record["labels"]["1"]["label"] == "ducts" and record["labels"]["1"]["corrected"] is True
+    assert record["labels"]["ducts"] == {"model": None, "corrected": True}
     for file in (tmp_path / "set").rglob("*"):
         assert "Doe" not in file.name
         if file.suffix == ".gz":
             assert b"Doe" not in gzip.decompress(file.read_bytes())[:352]  # the header; voxels may spell anything
         elif file.is_file():
             assert "Doe" not in file.read_text()
-    again = ducts.jobs.GiveBackJob(ducts.host, ducts.volume, ducts.segmentation, {"ducts": 2}, tmp_path / "set").wait(
-        120
-    )
+    other = np.zeros(SHAPE, np.uint8)
+    other[50:55, 60:70, 5:15] = 1
+    ids = [ducts.add("other", other), "ducts"]
+    again = ducts.jobs.GiveBackJob(ducts.host, ducts.volume, ducts.segmentation, ids, tmp_path / "set").wait(120)
     assert again["case"] == done["case"] and again["renewed"]
-    assert read_labels(again["labels"]).array.max() == 2
+    # A name keeps its value, in whatever order segments come.
+    assert json.loads((tmp_path / "set" / "labels.json").read_text()) == {"ducts": 1, "other": 2}
+    assert set(np.unique(read_labels(again["labels"]).array)) == {0, 1, 2}
     assert len(list((tmp_path / "set" / "provenance").glob("*.labels-1.nii.gz"))) == 1

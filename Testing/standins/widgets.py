@@ -45,6 +45,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
     """A line with a path, and a button that opens a file dialog."""
 
     currentPathChanged = QtCore.Signal(str)
+    Dirs, Files, Readable, Writable = 0x001, 0x002, 0x010, 0x020  # QDir's
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -62,6 +63,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         """Kept in the settings under `settingKey`."""
 
     currentPath = QtCore.Property(str, lambda self: self._path, lambda self, value: self._set_path(value))
+    filters = QtCore.Property(int, lambda self: self._filters, lambda self, value: setattr(self, "_filters", value))
     settingKey = QtCore.Property(str, lambda self: self._key, lambda self, value: setattr(self, "_key", value))
     label = QtCore.Property(str, lambda self: self._label, lambda self, value: setattr(self, "_label", value))
 

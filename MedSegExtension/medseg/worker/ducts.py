@@ -72,16 +72,20 @@ def compare(payload: dict[str, Any], context: Context) -> dict[str, Any]:
 def give_back(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     """Write a corrected case into the folder ``payload["folder"]`` as `medseg train` reads it.
 
-    ``volume`` and ``labels`` on one grid; ``provenance`` (JSON data: the model that drew first, who corrected, ...).
+    ``volume`` and ``labels`` on one grid; ``names`` of the labels by value; ``provenance`` (JSON data: the model that
+    drew first, what was corrected, ...).
     The case is named after its voxels, never after a patient: giving back the same image again renews its labels.
     Returns ``{"case", "image", "labels", "renewed"}``.
     """
     from ..giveback import write_case
 
     done = write_case(
-        _labels(payload, "volume"), _labels(payload, "labels"), Path(str(payload.get("folder") or "")),
+        _labels(payload, "volume"),
+        _labels(payload, "labels"),
+        Path(str(payload.get("folder") or "")),
+        {int(value): str(name) for value, name in (payload.get("names") or {}).items()},
         payload.get("provenance") or {},
-    )  # fmt: skip
+    )
     return asdict(done)
 
 

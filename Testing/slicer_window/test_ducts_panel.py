@@ -1,0 +1,146 @@
+"""Measuring, review, comparison and giving back through the widgets, on the real scene and worker."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+
+def _tree() -> np.ndarray:
+    """A trunk with a narrow place and two arms, 1 mm voxels."""
+    k, j, i = np.indices((70, 40, 80)).astype(float)
+    labels = np.zeros(k.shape, bool)
+
+    def tube(start, stop, radius, narrow=None):
+        a, b = np.array(start, float), np.array(stop, float)
+        length = np.linalg.norm(b - a)
+        d = (b - a) / length
+        p = (i - a[0], j - a[1], k - a[2])
+        along = np.clip(sum(x * y for x, y in zip(p, d, strict=True)), 0, length)
+        away = np.sqrt(sum((x - along * y) ** 2 for x, y in zip(p, d, strict=True)))  # the ends are round
+        r = radius if narrow is None else radius - (radius - narrow) * np.exp(-(((along - length / 2) / 4) ** 2))
+        labels[away <= r] = True
+
+    tube((40, 20, 5), (40, 20, 45), 4, 1.6)
+    tube((40, 20, 45), (15, 20, 65), 3)
+    tube((40, 20, 45), (65, 20, 65), 3)
+    return labels.astype(np.uint8)
+
+
+@pytest.fixture
+def drawn(window):
+    """The window with a volume, its segmentation and two segments: "ducts", and "reference" with a piece missing."""
+    import slicer
+
+    widget = window.open()
+    volume = window.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "MRCP")
+    slicer.util.updateVolumeFromArray(volume, (100 + 200 * _tree()).astype(np.int16))
+    node = window.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Segmentation")
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    window.segmentation, window.volume, window.ducts = node, volume, widget.ductsUi
+    window.draw = lambda name, labels: _draw(node, volume, name, labels)
+    window.draw("ducts", _tree())
+    window.draw("reference", np.where(np.arange(70)[:, None, None] < 20, 0, _tree()).astype(np.uint8))
+    return window
+
+
+def _draw(node, volume, name: str, labels: np.ndarray) -> None:
+    import slicer
+    from MedSegLib.segmentsOutput import BINARY, orientedLabelmap, voxelsToSegmentation
+
+    image = orientedLabelmap(labels, voxelsToSegmentation(volume, node))
+    segment = node.GetSegmentation().GetSegment(name)
+    if segment is not None:
+        segment.AddRepresentation(BINARY, image)
+        node.GetSegmentation().InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
+        return
+    segment = slicer.vtkSegment()
+    segment.SetName(name)
+    segment.AddRepresentation(BINARY, image)
+    node.GetSegmentation().AddSegment(segment, name)
+
+
+def _measure(drawn) -> None:
+    panel = drawn.widget.ductsPanel
+    drawn.ducts.ductsSegmentationSelector.setCurrentNode(drawn.segmentation)
+    drawn.ducts.ductsSegmentSelector.setCurrentIndex(0)
+    drawn.ducts.measureButton.click()
+    assert not drawn.ducts.measureButton.enabled
+    drawn.wait(lambda: not panel.running)
+
+
+def test_measure_look_and_follow_the_doubts(drawn):
+    import slicer
+
+    ui = drawn.ducts
+    assert not ui.measureButton.enabled and not ui.reviewNextButton.enabled and not ui.plotButton.enabled
+    _measure(drawn)
+    assert "3 branches" in ui.ductsStatusLabel.text and "candidate strictures: 1" in ui.ductsStatusLabel.text
+    assert ui.findingsTable.rowCount == 1 and ui.branchesTable.rowCount == 3
+    assert ui.findingsTable.item(0, 0).text() == "candidate stricture"
+    slices = slicer.vtkMRMLSliceNode()
+    slices.SetLayoutName("Red")
+    drawn.scene.AddNode(slices)
+
+    def here() -> np.ndarray:
+        return slicer.util.arrayFromVTKMatrix(slices.GetSliceToRAS())[:3, 3]
+
+    ui.findingsTable.cellClicked(0, 0)
+    assert here() == pytest.approx((40, 20, 25), abs=3)  # identity geometry: RAS is the voxel's number
+    ui.branchesTable.cellClicked(1, 0)
+    away = here()
+    assert np.abs(away - (40, 20, 25)).max() > 3
+    assert "places to look at" in ui.reviewLabel.text
+    ui.reviewNextButton.click()
+    assert here() == pytest.approx((40, 20, 25), abs=3) and ui.reviewLabel.text.startswith("Place 1 of")
+    assert ui.plotButton.enabled
+
+
+def test_an_edit_measures_again_when_asked_to(drawn):
+    ui = drawn.ducts
+    _measure(drawn)
+    before = drawn.widget.ductsPanel.measured
+    half = _tree()
+    half[40:] = 0  # the arms are gone
+    drawn.draw("ducts", half)
+    drawn.wait(lambda: not drawn.widget.ductsPanel.running)
+    assert drawn.widget.ductsPanel.measured is before and ui.branchesTable.rowCount == 3
+    ui.ductsAutoCheckBox.checked = True
+    half[38:] = 0
+    drawn.draw("ducts", half)
+    drawn.wait(lambda: ui.branchesTable.rowCount == 1)
+    assert "1 branches" in ui.ductsStatusLabel.text
+
+
+def test_the_scene_is_closed_while_it_measures(drawn):
+    panel = drawn.widget.ductsPanel
+    drawn.ducts.ductsSegmentationSelector.setCurrentNode(drawn.segmentation)
+    drawn.ducts.measureButton.click()
+    drawn.scene.Clear(0)
+    drawn.wait(lambda: not panel.running)
+    assert drawn.scene.GetNumberOfNodesByClass("vtkMRMLMarkupsCurveNode") == 0
+    assert not drawn.ducts.measureButton.enabled and drawn.ducts.findingsTable.rowCount == 0
+
+
+def test_compare_and_give_back(drawn, tmp_path):
+    ui = drawn.ducts
+    ui.ductsSegmentationSelector.setCurrentNode(drawn.segmentation)
+    ui.compareSegmentationSelector.setCurrentNode(drawn.segmentation)
+    assert not ui.compareButton.enabled  # a segment with itself
+    ui.compareSegmentSelector.setCurrentIndex(1)
+    assert ui.compareButton.enabled and not ui.giveBackButton.enabled
+    ui.compareButton.click()
+    drawn.wait(lambda: not drawn.widget.comparePanel.running)
+    a, b = _tree(), _tree()
+    b[:20] = 0
+    assert f"Dice {2 * (a & b).sum() / (a.sum() + b.sum()):.3f}" in ui.compareStatusLabel.text
+    ui.giveBackPathLineEdit.currentPath = str(tmp_path / "set")
+    ui.giveBackButton.click()
+    drawn.wait(lambda: not drawn.widget.comparePanel.running)
+    assert "was added" in ui.giveBackStatusLabel.text
+    assert len(list((tmp_path / "set" / "images").iterdir())) == 1
+    ui.giveBackPathLineEdit.currentPath = str(tmp_path / "set" / "labels.json")  # a file, no folder
+    ui.giveBackButton.click()
+    drawn.wait(lambda: not drawn.widget.comparePanel.running)
+    assert "cannot be written" in ui.giveBackStatusLabel.text
