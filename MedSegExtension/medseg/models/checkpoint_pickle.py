@@ -8,7 +8,6 @@ stand-ins, names that training frameworks leave in checkpoints become empty obje
 from __future__ import annotations
 
 import io
-import pickle
 import pickletools
 import re
 import zipfile
@@ -17,13 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..errors import InputError, UnsafeModelError
 from .archive import check_archive, read_entry
-from .pickle_scan import _OPCODES, MAX_OPCODES, PickleRefused
+from .pickle_scan import _OPCODES, MAX_OPCODES, PickleRefused, PlainUnpickler
 from .torchscript_file import root_of
 
 MAX_PICKLE = 64 * 2**20
@@ -138,33 +137,8 @@ class _Function:
         raise PickleRefused("it changes what it calls")
 
 
-class _Tuple(tuple[Any, ...]):
-    """A tuple that remembers its hash: a pickle can nest one in itself fifty times, and use it as a key."""
-
-    def __hash__(self) -> int:
-        found: int | None = self.__dict__.get("hash")
-        if found is None:
-            found = self.__dict__["hash"] = tuple.__hash__(self)
-        return found
-
-
-class _Reader(pickle._Unpickler):
-    """Python's own reader in Python, whose every step can be replaced; checkpoints need some thousand steps."""
-
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
-
-    def _marked(self) -> None:
-        items = self.pop_mark()  # type: ignore[attr-defined]
-        self.append(_Tuple(items))  # type: ignore[attr-defined]
-
-    def _last(self, count: int) -> None:
-        stack: list[Any] = self.stack  # type: ignore[attr-defined]
-        stack[-count:] = [_Tuple(stack[-count:])]
-
-    dispatch[pickle.TUPLE[0]] = _marked
-    dispatch[pickle.TUPLE1[0]] = lambda self: self._last(1)
-    dispatch[pickle.TUPLE2[0]] = lambda self: self._last(2)
-    dispatch[pickle.TUPLE3[0]] = lambda self: self._last(3)
+class _Reader(PlainUnpickler):
+    """Rebuilds a checkpoint; `find_class` knows what checkpoints are made of and imports nothing."""
 
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
