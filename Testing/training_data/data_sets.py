@@ -143,6 +143,7 @@ def dicom_series(
             "0020|0013": str(k + 1),
             "0020|0032": "\\".join(f"{p:.6f}" for p in position),
             "0020|0037": "\\".join(f"{c:.6f}" for c in orientation),
+            "0018|0050": f"{volume.spacing[2]:.6f}",
             "0018|0088": f"{volume.spacing[2]:.6f}",
         }.items():
             image.SetMetaData(tag, value)

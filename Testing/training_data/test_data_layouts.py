@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from data_sets import (
     settings as plain,
 )
 from medseg.errors import InputError
-from medseg.io import SegmentInfo, write_labels, write_segmentation_file, write_volume
+from medseg.io import SegmentInfo, read_segmentation_file, write_labels, write_segmentation_file, write_volume
 from medseg.volume import Volume
 from medseg_training.config import Config, parse_config
 from medseg_training.data import LoadedCase, layout_of, list_cases, load_case
@@ -309,3 +310,101 @@ def test_images_are_read_once_whole_and_never_resampled(tmp_path: Path) -> None:
     assert one.image.same_grid(image, 1e-3) and one.labels.same_grid(image, 1e-3)
     assert one.image.array.shape == SHAPE
     assert sitk.ReadImage(str(tmp_path / "a.nii.gz")).GetSize() == SHAPE[::-1]
+
+
+def write_seg(path: Path, series: Path, stack: np.ndarray, names: list[str]) -> None:
+    """A DICOM Segmentation of (k, j, i, segments) by highdicom; frames without a label are left out."""
+    hd = pytest.importorskip("highdicom")
+    pydicom = pytest.importorskip("pydicom")
+    slices = [pydicom.dcmread(file) for file in sorted(series.iterdir())]
+    for dataset in slices:
+        for keyword in ("StudyDate", "StudyTime", "AccessionNumber", "PatientBirthDate", "PatientSex", "StudyID"):
+            setattr(dataset, keyword, getattr(dataset, keyword, ""))
+        dataset.ReferringPhysicianName = ""
+        dataset.FrameOfReferenceUID = "1.2.3.4"
+    code = hd.sr.CodedConcept("123037004", "SCT", "Anatomical Structure")
+    described = [
+        hd.seg.SegmentDescription(n, name, code, code, hd.seg.SegmentAlgorithmTypeValues.MANUAL)
+        for n, name in enumerate(names, start=1)
+    ]
+    hd.seg.Segmentation(
+        slices,
+        stack.astype(np.uint8),
+        hd.seg.SegmentationTypeValues.BINARY,
+        described,
+        hd.UID(),
+        1,
+        hd.UID(),
+        1,
+        "tests",
+        "tests",
+        "1",
+        "1",
+        omit_empty_frames=True,
+    ).save_as(path)
+
+
+def test_dicom_with_dicom_segmentations(tmp_path: Path) -> None:
+    """The whole case as an archive gives it; empty frames are not in the file, and the mask is put in its place."""
+    image, labels = patient_case(0)
+    labels.array[[0, 1, 5]] = 0
+    second = np.zeros_like(labels.array)
+    second[3, :4, :5] = 1
+    dicom_series(tmp_path / "images" / "a", image, "PAT-0001")
+    (tmp_path / "labels").mkdir()
+    stack = np.stack([labels.array, second], axis=-1)
+    write_seg(tmp_path / "labels" / "a.dcm", tmp_path / "images" / "a", stack, ["ball", "corner"])
+    made = config(tmp_path, card=card(labels=["ball", "corner"]))
+    one = load(made)["a"]
+    assert np.array_equal(one.labels.array, labels.array + 2 * second)
+    assert one.labels.same_grid(image, 1e-3)
+    assert lines(made) == []
+    case = tmp_path / "by_case" / "a"  # the archive's other habit: all files of a case in one folder
+    shutil.copytree(tmp_path / "images" / "a", case)
+    shutil.copy(tmp_path / "labels" / "a.dcm", case / "0007.dcm")
+    same(load(config(tmp_path / "by_case", card=card(labels=["ball", "corner"])))["a"], image, one.labels)
+    volume, segments = read_segmentation_file(tmp_path / "labels" / "a.dcm")
+    assert [(s.value, s.name) for s in segments] == [(1, "ball"), (2, "corner")]
+    assert volume.array.shape[0] < image.array.shape[0]
+    (tmp_path / "labels" / "a.dcm").write_bytes((tmp_path / "labels" / "a.dcm").read_bytes()[:3000])
+    assert any("a.dcm: cannot be read as a DICOM segmentation" in line for line in errors(made))
+
+
+def test_a_cropped_reference_is_put_back_and_that_is_said(tmp_path: Path) -> None:
+    image, labels = ball_case(0)
+    inside = np.zeros_like(labels.array)
+    inside[1:5, 3:20, 2:18] = 1
+    labels = labels.with_array(labels.array * inside)
+    cropped = Volume(
+        labels.array[1:5, 3:20, 2:18],
+        labels.spacing,
+        tuple((labels.ijk_to_lps @ [2, 3, 1, 1])[:3]),
+        labels.direction,
+    )
+    write_volume(image, tmp_path / "a.nrrd")
+    write_labels(cropped, tmp_path / "a_seg.nrrd")
+    same(load(config(tmp_path))["a"], image, labels)
+    found = lines(config(tmp_path))
+    assert len(found) == 1 and "covers 16×17×4 of its image's 20×24×6 voxels" in found[0]
+    shifted = Volume(cropped.array, cropped.spacing, tuple(np.add(cropped.origin, (0.7, 0, 0))), cropped.direction)
+    write_labels(shifted, tmp_path / "a_seg.nrrd")  # between the voxels: that would be resampling
+    assert any("has 16×17×4 voxels, its image 20×24×6" in line for line in errors(config(tmp_path)))
+
+
+def test_single_dicom_files_with_masks_of_their_own_are_a_case_each(tmp_path: Path) -> None:
+    """X-rays as archives give them, and the slices of one volume, lie in a folder alike; the masks tell."""
+    made = {}
+    for name in ("a", "b"):
+        image = Volume(ball_case(ord(name))[0].array[2:3], (0.2, 0.2, 1.0))
+        dicom_series(tmp_path / "in" / name, image, f"PAT-{name}")
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        (tmp_path / "in" / name / "IM0000.dcm").rename(tmp_path / "images" / f"{name}.dcm")
+        mask = (image.array[0] > 150).astype(np.uint8) * np.uint8(255)
+        picture(tmp_path / "masks" / f"{name}.png", mask)
+        made[name] = image, mask
+    loaded = load(config(tmp_path, card=card("acquisition")))
+    assert list(loaded) == ["a", "b"]
+    for name, one in loaded.items():
+        assert np.array_equal(one.image.array, made[name][0].array)
+        assert np.array_equal(one.labels.array[0] * 255, made[name][1])

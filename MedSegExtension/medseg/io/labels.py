@@ -12,9 +12,10 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..volume import Volume
 from .amira import read_amira
+from .dicom_seg import is_dicom_segmentation, read_dicom_segmentation
 from .geometry import orthonormal
 from .itk import open_reader, read_array
-from .names import case_name, suffix_of
+from .names import case_name, suffix_of, walk_files
 from .notes import warn
 from .reading import check_exists, read_volume
 from .segfile import SegmentInfo, default_segment, parse_reference_geometry
@@ -22,7 +23,7 @@ from .writing import compact_labels
 
 
 def read_labels(path: str | Path) -> Volume:
-    """Read an integer label map: ``.seg.nrrd``, NIfTI, NRRD, MetaImage, AmiraMesh, DICOM, a TIFF stack, or PNG masks.
+    """Read an integer label map: ``.seg.nrrd``, NIfTI, NRRD, MetaImage, AmiraMesh, DICOM SEG, a TIFF stack, PNG masks.
 
     Returns
     -------
@@ -55,6 +56,11 @@ def read_segmentation_file(path: str | Path) -> tuple[Volume, list[SegmentInfo]]
         keys = reader.GetMetaDataKeys()
         if any(re.fullmatch(r"Segment\d+_ID", key) for key in keys):
             return _slicer_segmentation(path, reader)
+    if path.is_dir():  # Slicer exports a DICOM segmentation into a folder of its own
+        found = [file for file in walk_files(path) if is_dicom_segmentation(file)]
+        path = found[0] if len(found) == 1 else path
+    if is_dicom_segmentation(path):
+        return read_dicom_segmentation(path)
     if path.is_file() and suffix_of(path) == ".am":
         array, frame, materials = read_amira(path)
         volume = dataclasses.replace(frame, array=compact_labels(array, path))

@@ -27,9 +27,13 @@ def fit_reference(case: Case, image: Volume, labels: Volume) -> tuple[Volume, li
     placeless = isinstance(case.reader, ArrayReader) or is_picture(case.labels)
     if image.array.shape != labels.array.shape:
         turned = None if placeless else turn_onto(labels, image)
-        return (
-            (turned, [_turned(case, image, labels)]) if turned is not None else (labels, [_size(case, image, labels)])
-        )
+        if turned is not None:
+            return turned, [_turned(case, image, labels)]
+        placed = None if placeless else place_into(labels, image)
+        if placed is not None:
+            # Frames without a label are left out of a DICOM segmentation; elsewhere somebody cropped.
+            return placed, [] if is_dicom(case.labels) else [_cropped(case, image, labels)]
+        return labels, [_size(case, image, labels)]
     if placeless:
         if isinstance(case.reader, ArrayReader) or is_picture(case.image):
             return labels, []
@@ -44,6 +48,23 @@ def fit_reference(case: Case, image: Volume, labels: Volume) -> tuple[Volume, li
     if turned is not None:
         return turned, [_turned(case, image, labels)]
     return labels, [_elsewhere(case, image, labels)]
+
+
+def place_into(part: Volume, whole: Volume) -> Volume | None:
+    """``part`` (turned if need be) with zeros around it on the grid of ``whole``; None where it is no part of that."""
+    part = _along(part, whole)
+    if not np.allclose(part.direction, whole.direction, atol=1e-3) or not np.allclose(
+        part.spacing, whole.spacing, rtol=1e-3
+    ):
+        return None
+    start = np.linalg.solve(whole.ijk_to_lps, [*part.origin, 1.0])[:3]
+    first = np.rint(start).astype(int)[::-1]
+    inside = all(f >= 0 and f + n <= w for f, n, w in zip(first, part.array.shape, whole.array.shape, strict=True))
+    if not inside or np.abs(start - np.rint(start)).max() > TOLERANCE_VOXELS:
+        return None
+    array = np.zeros(whole.array.shape, part.array.dtype)
+    array[tuple(slice(f, f + n) for f, n in zip(first, part.array.shape, strict=True))] = part.array
+    return whole.with_array(array)
 
 
 def same_place(first: Volume, other: Volume) -> str | None:
@@ -67,6 +88,12 @@ def stored_backwards(path: Path, image: Volume) -> bool:
 
 def turn_onto(volume: Volume, target: Volume) -> Volume | None:
     """``volume`` with axes permuted and flipped to those of ``target``; None where that does not give its grid."""
+    turned = _along(volume, target)
+    return turned if _same(target, turned) else None
+
+
+def _along(volume: Volume, target: Volume) -> Volume:
+    """``volume`` with its axes permuted and flipped to run as nearly as they can along those of ``target``."""
     cosines = target.direction.T @ volume.direction  # [target axis, own axis], axes (i, j, k)
     order = max(permutations(range(3)), key=lambda p: sum(abs(cosines[n, p[n]]) for n in range(3)))
     flips = [bool(cosines[n, order[n]] < 0) for n in range(3)]
@@ -81,7 +108,7 @@ def turn_onto(volume: Volume, target: Volume) -> Volume | None:
             first[axis] = volume.array.shape[2 - axis] - 1
     origin = (volume.ijk_to_lps @ [*first, 1.0])[:3]
     direction = np.stack([volume.direction[:, order[n]] * (-1 if flips[n] else 1) for n in range(3)], axis=1)
-    turned = Volume(
+    return Volume(
         np.ascontiguousarray(turn.apply(volume.array)),
         (volume.spacing[order[0]], volume.spacing[order[1]], volume.spacing[order[2]]),
         (float(origin[0]), float(origin[1]), float(origin[2])),
@@ -89,7 +116,6 @@ def turn_onto(volume: Volume, target: Volume) -> Volume | None:
         volume.name,
         volume.source,
     )
-    return turned if _same(target, turned) else None
 
 
 def voxels(volume: Volume) -> str:
@@ -134,6 +160,15 @@ def _turned(case: Case, image: Volume, labels: Volume) -> Problem:
         case.labels,
         f"is stored along {orientation_code(labels)}, its image along {orientation_code(image)}; it was turned to fit",
         "look at the case once: one of the headers may be wrong",
+        fatal=False,
+    )
+
+
+def _cropped(case: Case, image: Volume, labels: Volume) -> Problem:
+    return Problem(
+        case.labels,
+        f"covers {voxels(labels)} of its image's {voxels(image)} voxels; the rest counts as background",
+        "see whether the rest was really looked at",
         fatal=False,
     )
 

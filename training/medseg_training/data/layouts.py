@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from medseg.errors import InputError
 from medseg.io import case_name
+from medseg.io.names import is_dicom
 
 from .case import Case, Problem
 from .naming import IMAGE_WORDS, MASK_WORDS, entries, listed, role_and_key, subfolders, words
@@ -50,9 +51,13 @@ def folders(folder: Path, settings: DataSettings) -> Found:
             file=folder,
             mend="lay cases out as images/CASE.nii.gz and labels/CASE.nii.gz, or see docs/training-data.md",
         )
-    images, labels = entries(images_in), entries(labels_in)
+    labels = entries(labels_in, one_series=False)
     by_name = {case_name(path): path for path in labels}
     by_key = {role_and_key(path)[1]: path for path in labels}
+    # DICOM files beside each other are the slices of one volume, unless each has a mask of its own (X-rays).
+    images = entries(images_in, one_series=False)
+    if not any(is_dicom(path) and case_name(path) in by_name.keys() | by_key.keys() for path in images):
+        images = entries(images_in)
     reader = _reader(settings)
     cases, problems, used = [], [], set()
     for image in images:
@@ -153,7 +158,7 @@ def _members(sub: Path) -> list[tuple[str, Path]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in entries(folder) if path != folder and path.is_file()]
+    return [path for path in entries(folder, one_series=False) if path.is_file()]
 
 
 def _reader(settings: DataSettings) -> FileReader:

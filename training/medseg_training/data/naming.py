@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from medseg.io import case_name
+from medseg.io.dicom_seg import is_dicom_segmentation
 from medseg.io.names import (
     DICOM_SUFFIXES,
     DOUBLE_SUFFIXES,
@@ -47,7 +48,7 @@ def role_and_key(path: Path) -> tuple[str, str]:
         roles.append(parts.pop().casefold())
     while parts and parts[0].casefold() in IMAGE_WORDS | MASK_WORDS:
         roles.append(parts.pop(0).casefold())
-    mask = suffix_of(path) in MASK_SUFFIXES or any(role in MASK_WORDS for role in roles)
+    mask = suffix_of(path) in MASK_SUFFIXES or any(role in MASK_WORDS for role in roles) or is_dicom_segmentation(path)
     return ("mask" if mask else "image"), "_".join(parts) if roles else name
 
 
@@ -59,13 +60,15 @@ def is_image_file(path: Path) -> bool:
     return suffix in (*IMAGE_SUFFIXES, *MASK_SUFFIXES, *DICOM_SUFFIXES) or (not suffix and is_dicom(path))
 
 
-def entries(folder: Path) -> list[Path]:
-    """Image files, DICOM folders and folders of picture slices of a folder, in natural order."""
+def entries(folder: Path, one_series: bool = True) -> list[Path]:
+    """Image files, DICOM folders and folders of picture slices of a folder, in natural order.
+
+    DICOM images that lie in the folder itself are one volume, the folder, or with ``one_series`` false a volume each.
+    """
     found = [file for file in visible_files(folder) if is_image_file(file)]
-    loose = [file for file in found if is_dicom(file)]
-    found = [file for file in found if file not in loose]
-    if loose:
-        found.append(folder)
+    if one_series:
+        loose = [file for file in found if is_dicom(file) and not is_dicom_segmentation(file)]
+        found = [file for file in found if file not in loose] + ([folder] if loose else [])
     found += [sub for sub in subfolders(folder) if holds_dicom(sub) or is_picture_folder(sub)]
     return sorted(found, key=natural_key)
 

@@ -58,6 +58,8 @@ def _load(case: Case, config: Config, problems: list[Problem]) -> LoadedCase | N
 
 
 def _unreadable(file: Path, error: InputError) -> Problem:
+    if "series:" in error.what:  # the engine asks for a choice that a folder of many cases cannot make
+        return Problem(file, error.what, "keep one series in the folder of each case")
     return Problem(Path(error.file) if error.file else file, error.what, error.mend or "replace the file")
 
 
