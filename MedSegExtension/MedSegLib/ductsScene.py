@@ -79,18 +79,15 @@ def showDucts(measured: dict[str, Any], segmentationNode, segmentId: str, name: 
     owner = ownerOf(segmentationNode, segmentId)
     removeDucts(scene, owner)
     measurement = measured["measurement"]
-    scene.StartState(scene.BatchProcessState)
-    try:
-        nodes = DuctsNodes(owner)
-        for branch in measurement["branches"]:
-            nodes.curves[branch["id"]] = _curve(scene, owner, branch, name)
-        nodes.findings = _points(scene, owner, measurement["strictures"] + measurement["dilatations"], name)
-        nodes.gaps = _bridges(scene, owner, measurement["bridges_proposed"], name)
-        nodes.tables["branches"] = _branchTable(scene, owner, measurement, name)
-        nodes.tables["findings"] = _findingTable(scene, owner, measurement, name)
-        _profilePlot(scene, nodes, measured["profiles"], name)
-    finally:
-        scene.EndState(scene.BatchProcessState)
+    # Not as a batch of the scene: selectors would forget what was chosen.
+    nodes = DuctsNodes(owner)
+    for branch in measurement["branches"]:
+        nodes.curves[branch["id"]] = _curve(scene, owner, branch, name)
+    nodes.findings = _points(scene, owner, measurement["strictures"] + measurement["dilatations"], name)
+    nodes.gaps = _bridges(scene, owner, measurement["bridges_proposed"], name)
+    nodes.tables["branches"] = _branchTable(scene, owner, measurement, name)
+    nodes.tables["findings"] = _findingTable(scene, owner, measurement, name)
+    _profilePlot(scene, nodes, measured["profiles"], name)
     _gather(segmentationNode, nodes, name)
     return nodes
 
