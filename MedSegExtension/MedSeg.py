@@ -4,6 +4,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 import slicer
 import vtk
@@ -25,6 +26,9 @@ class MedSeg(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
+        # Slicer looks for translations in its own folders only.
+        if getattr(slicer, "app", None) is not None:
+            slicer.app.loadTranslations(str(Path(__file__).parent / "Resources" / "Translations"))
         self.parent.title = _("MedSeg")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["Segmentations", "SubjectHierarchy"]

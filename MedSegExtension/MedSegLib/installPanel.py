@@ -26,6 +26,7 @@ class InstallPanel:
         self._lines: list[str] = []
         self._reason = ""
         self._repair = False
+        self._advised = False
         self._installer = Installer(self._heard, self._finished)
         ui.installSmallButton.connect("clicked(bool)", lambda checked=False: self.install())
         ui.installTorchButton.connect("clicked(bool)", lambda checked=False: self.openTorch())
@@ -66,6 +67,7 @@ class InstallPanel:
             self._lines, self._repair = found.lines, False
             self._set(found.state)
         elif TORCH_FORMATS in error.what.lower().split() or " torch" in error.what.lower():
+            self._advised = False
             self._set("torch")
         else:
             # The records are there, yet the worker could not import it.
@@ -94,10 +96,7 @@ class InstallPanel:
         if getattr(slicer.modules, "pytorchutils", None) is not None:
             slicer.util.selectModule("PyTorchUtils")
             return
-        self._reason = _(
-            "PyTorch comes with Slicer's extension PyTorch: install it in the Extensions Manager, restart Slicer, open"
-            " the module PyTorch Utils, press Install, and come back."
-        )
+        self._advised = True
         self._set("torch")
 
     def _heard(self, line: str) -> None:
@@ -131,8 +130,11 @@ class InstallPanel:
             "broken": _("A Python package is only half installed ({reason}). Install it again?").format(
                 reason=self._reason
             ),
-            "torch": self._reason
-            if self._reason.startswith(_("PyTorch comes with"))
+            "torch": _(
+                "PyTorch comes with Slicer's extension PyTorch: install it in the Extensions Manager, restart Slicer,"
+                " open the module PyTorch Utils, press Install, and come back."
+            )
+            if self._advised
             else _("This model needs PyTorch, which is not installed ({reason}).").format(reason=self._reason),
             "declined": _("Nothing was installed, so models cannot run. Press the button when you want to."),
             "installing": _("Installing…"),

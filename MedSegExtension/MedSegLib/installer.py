@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+import slicer
 from slicer.i18n import tr as _
 
 from .requirements import checkRequirements, installedVersions, replacedWhileLoaded
@@ -45,15 +46,15 @@ class Installer:
         self._lines, self._before, self.running = [], installedVersions(), True
         command = [*lines, *arguments]
         try:
-            import slicer.packaging
+            from slicer import packaging
         except ImportError:  # Slicer 5.10: it blocks
             self._wait(lambda: slicer.util.pip_install(command))
             return
         if slicer.app.testingEnabled():  # there it blocks too
-            self._wait(lambda: slicer.packaging.pip_install(command))
+            self._wait(lambda: packaging.pip_install(command))
             return
         try:
-            slicer.packaging.pip_install(
+            packaging.pip_install(
                 command,
                 blocking=False,
                 show_progress=False,

@@ -55,9 +55,11 @@ class Window(SimpleNamespace):
 
 @pytest.fixture(params=[False], ids=["attended"])
 def window(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Window]:
-    """The module in a fresh scene. Parametrise with True (indirect) for the application's testing mode."""
+    """The module in a fresh scene. Parametrise (indirect) with True for the testing mode, or with a language."""
     pythonqt.PROBLEMS.clear()
-    stand_in = StandIn(tmp_path, testing=request.param)
+    stand_in = StandIn(tmp_path, testing=request.param is True)
+    if isinstance(request.param, str):
+        stand_in.app.applicationLocaleName = request.param
     stand_in.install()
     stand_in.mrml.clear()
     module = Module(stand_in)

@@ -15,6 +15,7 @@ from PySide6 import QtCore, QtWidgets
 
 from . import pythonqt, widgets
 from .mrml import mrml_application
+from .packages import Packages
 from .parameter_node import parameterNodeWrapper
 
 EXTENSION = Path(__file__).resolve().parents[2] / "MedSegExtension"
@@ -178,6 +179,7 @@ class StandIn:
         self.mrml = mrml_application()
         self.app = Application(folder / "Slicer", testing)
         self.dialogs = Dialogs()
+        self.packages = Packages(folder / "packages")
         self._installed = _Installed()
 
     def install(self) -> None:
@@ -197,6 +199,9 @@ class StandIn:
         self._module("i18n", tr=tr, translate=lambda context, text: self.app.translate(context, text))
         self._module("parameterNodeWrapper", parameterNodeWrapper=parameterNodeWrapper)
         put(slicer.util, "mainWindow", lambda: None)
+        put(slicer.util, "restart", self.app.restart)
+        put(slicer.util, "pip_install", lambda lines: self.packages.pip_install(lines))
+        self.offer_packaging()
         put(slicer.util, "errorDisplay", self._display)
         put(slicer.util, "warningDisplay", self._display)
         put(slicer.util, "infoDisplay", self._display)
@@ -205,9 +210,18 @@ class StandIn:
         put(slicer.util, "saveScene", self._save_scene)
         put(slicer.util, "loadScene", self._load_scene)
         put(slicer.util, "delayDisplay", lambda text, autoCloseMsec=1000, **_: self.app.processEvents())
+        sys.path.append(str(self.packages.folder))
         if str(EXTENSION) not in sys.path:
             sys.path.insert(0, str(EXTENSION))
         QtCore.qInstallMessageHandler(_listen)
+
+    def offer_packaging(self) -> None:
+        """``slicer.packaging`` as Slicer 5.12 has it; 5.10 has none."""
+        self._module("packaging", pip_install=self.packages.pip_install)
+
+    def withdraw_packaging(self) -> None:
+        sys.modules["slicer.packaging"] = None
+        del slicer.packaging
 
     def _save_scene(self, path: str) -> bool:
         """The scene's XML alone: nodes, references and parameters; voxels would need Slicer's I/O manager."""
@@ -252,6 +266,7 @@ class StandIn:
         for translator in self.app.translators:
             QtCore.QCoreApplication.removeTranslator(translator)
         self.mrml.clear()
+        sys.path.remove(str(self.packages.folder))
         self._installed.undo()
         QtCore.qInstallMessageHandler(None)
         shutil.rmtree(self.app.slicerHome, ignore_errors=True)

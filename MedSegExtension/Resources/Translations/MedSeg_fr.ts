@@ -1,0 +1,1474 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="fr">
+  <context>
+    <name>MedSeg</name>
+    <message>
+      <source> mm³</source>
+      <translation> mm³</translation>
+    </message>
+    <message>
+      <source>Add every image of a folder. The results are written as files beside each other; the scene stays as it is.</source>
+      <translation>Ajouter toutes les images d'un dossier. Les résultats sont écrits dans des fichiers ; la scène ne change pas.</translation>
+    </message>
+    <message>
+      <source>Add every time point of the sequence that the volume belongs to. The results become a sequence too.</source>
+      <translation>Ajouter tous les instants de la séquence à laquelle le volume appartient. Les résultats forment aussi une séquence.</translation>
+    </message>
+    <message>
+      <source>Add every volume of the scene.</source>
+      <translation>Ajouter tous les volumes de la scène.</translation>
+    </message>
+    <message>
+      <source>Add to queue</source>
+      <translation>Mettre en attente</translation>
+    </message>
+    <message>
+      <source>Advanced</source>
+      <translation>Options avancées</translation>
+    </message>
+    <message>
+      <source>Answer what the model's file does not say.</source>
+      <translation>Répondez à ce que le fichier du modèle ne dit pas.</translation>
+    </message>
+    <message>
+      <source>Apply to the result</source>
+      <translation>Appliquer au résultat</translation>
+    </message>
+    <message>
+      <source>Ask the network again with mirrored slices and take the mean. Slower; only for networks that were trained with mirroring.</source>
+      <translation>Interroger aussi le réseau avec des coupes en miroir et prendre la moyenne. Plus lent ; seulement pour les réseaux entraînés avec des miroirs.</translation>
+    </message>
+    <message>
+      <source>Cancelled.</source>
+      <translation>Annulé.</translation>
+    </message>
+    <message>
+      <source>Choose a model.</source>
+      <translation>Choisissez un modèle.</translation>
+    </message>
+    <message>
+      <source>Choose a volume and a model.</source>
+      <translation>Choisissez un volume et un modèle.</translation>
+    </message>
+    <message>
+      <source>Clean up the result in this way instead of what the model's card says.</source>
+      <translation>Nettoyer le résultat de cette façon au lieu de suivre la fiche du modèle.</translation>
+    </message>
+    <message>
+      <source>Clear finished</source>
+      <translation>Retirer les terminés</translation>
+    </message>
+    <message>
+      <source>Close Slicer and start it again. You are asked what to save.</source>
+      <translation>Fermer Slicer et le relancer. On vous demande ce qu'il faut enregistrer.</translation>
+    </message>
+    <message>
+      <source>Compute on:</source>
+      <translation>Calculer sur :</translation>
+    </message>
+    <message>
+      <source>Copy report</source>
+      <translation>Copier le rapport</translation>
+    </message>
+    <message>
+      <source>Copy versions, choices and log as one text, for example for a question in the Slicer forum. It holds no names of patients, volumes or folders.</source>
+      <translation>Copier versions, choix et journal en un seul texte, par exemple pour une question sur le forum de Slicer. Il ne contient aucun nom de patient, de volume ou de dossier.</translation>
+    </message>
+    <message>
+      <source>Decide with this probability instead of what the model's card says. After a run the slider previews in the slice views.</source>
+      <translation>Décider avec cette probabilité au lieu de celle de la fiche du modèle. Après un calcul, le curseur donne un aperçu dans les coupes.</translation>
+    </message>
+    <message>
+      <source>Done. The result is below.</source>
+      <translation>Terminé. Le résultat est ci-dessous.</translation>
+    </message>
+    <message>
+      <source>Double-click a segment to go there.</source>
+      <translation>Double-cliquez sur un segment pour y aller.</translation>
+    </message>
+    <message>
+      <source>Download and install ONNX Runtime, the small way: enough for ONNX models. It is installed into Slicer's own Python.</source>
+      <translation>Télécharger et installer ONNX Runtime, la petite solution : suffisante pour les modèles ONNX. L'installation se fait dans le Python de Slicer.</translation>
+    </message>
+    <message>
+      <source>Drop parts below:</source>
+      <translation>Écarter les parties de moins de :</translation>
+    </message>
+    <message>
+      <source>Export</source>
+      <translation>Exporter</translation>
+    </message>
+    <message>
+      <source>Fill holes</source>
+      <translation>Boucher les trous</translation>
+    </message>
+    <message>
+      <source>Fill what a segment encloses on all sides.</source>
+      <translation>Remplir ce qu'un segment entoure de toutes parts.</translation>
+    </message>
+    <message>
+      <source>Folder…</source>
+      <translation>Dossier…</translation>
+    </message>
+    <message>
+      <source>From a folder…</source>
+      <translation>Depuis un dossier…</translation>
+    </message>
+    <message>
+      <source>Go on without. Models cannot be run until the packages are installed.</source>
+      <translation>Continuer sans. Aucun modèle ne peut fonctionner avant l'installation des paquets.</translation>
+    </message>
+    <message>
+      <source>Go to</source>
+      <translation>Y aller</translation>
+    </message>
+    <message>
+      <source>Install ONNX Runtime</source>
+      <translation>Installer ONNX Runtime</translation>
+    </message>
+    <message>
+      <source>Install PyTorch</source>
+      <translation>Installer PyTorch</translation>
+    </message>
+    <message>
+      <source>Install PyTorch through the PyTorch extension of Slicer: needed for PyTorch and Keras models, and for most GPUs. Several gigabytes.</source>
+      <translation>Installer PyTorch par l'extension PyTorch de Slicer : nécessaire pour les modèles PyTorch et Keras et pour la plupart des cartes graphiques. Plusieurs gigaoctets.</translation>
+    </message>
+    <message>
+      <source>Install from a folder of wheels, without a network.</source>
+      <translation>Installer depuis un dossier de paquets « wheel », sans réseau.</translation>
+    </message>
+    <message>
+      <source>Keep largest parts:</source>
+      <translation>Garder les plus grandes parties :</translation>
+    </message>
+    <message>
+      <source>Log</source>
+      <translation>Journal</translation>
+    </message>
+    <message>
+      <source>Made with 3D Slicer, ONNX Runtime, PyTorch and OpenVINO.</source>
+      <translation>Réalisé avec 3D Slicer, ONNX Runtime, PyTorch et OpenVINO.</translation>
+    </message>
+    <message>
+      <source>MedSeg</source>
+      <translation>MedSeg</translation>
+    </message>
+    <message>
+      <source>Mirrored slices:</source>
+      <translation>Coupes en miroir :</translation>
+    </message>
+    <message>
+      <source>Model:</source>
+      <translation>Modèle :</translation>
+    </message>
+    <message>
+      <source>Move the slice views to the selected segment.</source>
+      <translation>Amener les coupes sur le segment choisi.</translation>
+    </message>
+    <message>
+      <source>New segmentation</source>
+      <translation>Nouvelle segmentation</translation>
+    </message>
+    <message>
+      <source>Not now</source>
+      <translation>Pas maintenant</translation>
+    </message>
+    <message>
+      <source>Not started: the packages that the model needs are not installed.</source>
+      <translation>Pas lancé : les paquets dont le modèle a besoin ne sont pas installés.</translation>
+    </message>
+    <message>
+      <source>Of the 3D surface; the voxels stay as they are. Acts on the result at once.</source>
+      <translation>De la surface 3D ; les voxels ne changent pas. Agit aussitôt sur le résultat.</translation>
+    </message>
+    <message>
+      <source>One row for each run.</source>
+      <translation>Une ligne par calcul.</translation>
+    </message>
+    <message>
+      <source>Only so many of the largest parts of each segment are kept. Ducts above a complete stricture are a part of their own.</source>
+      <translation>Seul ce nombre des plus grandes parties de chaque segment est gardé. Les canaux en amont d'une sténose complète forment une partie à part.</translation>
+    </message>
+    <message>
+      <source>Own clean-up instead of the model's</source>
+      <translation>Nettoyage choisi ici au lieu de celui du modèle</translation>
+    </message>
+    <message>
+      <source>Own threshold instead of the model's</source>
+      <translation>Seuil choisi ici au lieu de celui du modèle</translation>
+    </message>
+    <message>
+      <source>Remove</source>
+      <translation>Retirer</translation>
+    </message>
+    <message>
+      <source>Research use only. Not for diagnosis or treatment.</source>
+      <translation>Réservé à la recherche. Ni pour le diagnostic, ni pour le traitement.</translation>
+    </message>
+    <message>
+      <source>Restart Slicer</source>
+      <translation>Redémarrer Slicer</translation>
+    </message>
+    <message>
+      <source>Result</source>
+      <translation>Résultat</translation>
+    </message>
+    <message>
+      <source>Run all</source>
+      <translation>Tout lancer</translation>
+    </message>
+    <message>
+      <source>Run every row that waits.</source>
+      <translation>Lancer toutes les lignes en attente.</translation>
+    </message>
+    <message>
+      <source>Run the model with these answers.</source>
+      <translation>Utiliser le modèle avec ces réponses.</translation>
+    </message>
+    <message>
+      <source>Run this choice too, after what is running.</source>
+      <translation>Lancer aussi ce choix, après le calcul en cours.</translation>
+    </message>
+    <message>
+      <source>Runs the model and the choices above on each volume, one after the other.</source>
+      <translation>Applique le modèle et les choix ci-dessus à chaque volume, l'un après l'autre.</translation>
+    </message>
+    <message>
+      <source>Save beside the model</source>
+      <translation>Enregistrer à côté du modèle</translation>
+    </message>
+    <message>
+      <source>Segment</source>
+      <translation>Segmenter</translation>
+    </message>
+    <message>
+      <source>Segment the volume.</source>
+      <translation>Segmenter le volume.</translation>
+    </message>
+    <message>
+      <source>Segmentation:</source>
+      <translation>Segmentation :</translation>
+    </message>
+    <message>
+      <source>Segments a volume slice by slice with a trained 2D network, such as bile ducts in MR cholangiography, and shows the result as 3D segments. Research use only: not for diagnosis or treatment.</source>
+      <translation>Segmente un volume coupe par coupe avec un réseau 2D entraîné, par exemple les voies biliaires en cholangio-IRM, et montre le résultat en segments 3D. Réservé à la recherche : ni pour le diagnostic, ni pour le traitement.</translation>
+    </message>
+    <message>
+      <source>Sequence</source>
+      <translation>Séquence</translation>
+    </message>
+    <message>
+      <source>Several volumes</source>
+      <translation>Plusieurs volumes</translation>
+    </message>
+    <message>
+      <source>Show in 3D</source>
+      <translation>Montrer en 3D</translation>
+    </message>
+    <message>
+      <source>Show or hide the surfaces in the 3D view.</source>
+      <translation>Montrer ou cacher les surfaces dans la vue 3D.</translation>
+    </message>
+    <message>
+      <source>Stopping</source>
+      <translation>Arrêt en cours</translation>
+    </message>
+    <message>
+      <source>Surface smoothing:</source>
+      <translation>Lissage de la surface :</translation>
+    </message>
+    <message>
+      <source>Take back the last run: what it wrote goes, what it replaced comes back.</source>
+      <translation>Revenir sur le dernier calcul : ce qu'il a écrit disparaît, ce qu'il a remplacé revient.</translation>
+    </message>
+    <message>
+      <source>Take out the rows that are done.</source>
+      <translation>Retirer les lignes terminées.</translation>
+    </message>
+    <message>
+      <source>Take the selected rows out; one that runs is cancelled.</source>
+      <translation>Retirer les lignes choisies ; un calcul en cours est annulé.</translation>
+    </message>
+    <message>
+      <source>The model that ships, models used before, and choosing a folder.</source>
+      <translation>Le modèle fourni, les modèles déjà utilisés, et le choix d'un dossier.</translation>
+    </message>
+    <message>
+      <source>The packages are installed.</source>
+      <translation>Les paquets sont installés.</translation>
+    </message>
+    <message>
+      <source>The trained network: a file, or the folder of a model package. A file can also be dropped here.</source>
+      <translation>Le réseau entraîné : un fichier, ou le dossier d'un paquet de modèle. On peut aussi déposer un fichier ici.</translation>
+    </message>
+    <message>
+      <source>The volume to segment.</source>
+      <translation>Le volume à segmenter.</translation>
+    </message>
+    <message>
+      <source>Threshold:</source>
+      <translation>Seuil :</translation>
+    </message>
+    <message>
+      <source>Unconnected parts smaller than this are removed.</source>
+      <translation>Les parties isolées plus petites sont retirées.</translation>
+    </message>
+    <message>
+      <source>Undo</source>
+      <translation>Annuler le calcul</translation>
+    </message>
+    <message>
+      <source>Use for this session</source>
+      <translation>Utiliser pour cette session</translation>
+    </message>
+    <message>
+      <source>Volume and model</source>
+      <translation>Volume et modèle</translation>
+    </message>
+    <message>
+      <source>Volume:</source>
+      <translation>Volume :</translation>
+    </message>
+    <message>
+      <source>Volumes of the scene</source>
+      <translation>Volumes de la scène</translation>
+    </message>
+    <message>
+      <source>Voxels from this probability on belong to a segment.</source>
+      <translation>Les voxels à partir de cette probabilité font partie d'un segment.</translation>
+    </message>
+    <message>
+      <source>What happened, without names of patients.</source>
+      <translation>Ce qui s'est passé, sans nom de patient.</translation>
+    </message>
+    <message>
+      <source>What the model's card says.</source>
+      <translation>Ce que dit la fiche du modèle.</translation>
+    </message>
+    <message>
+      <source>Where the network runs. Automatic takes a graphics processor where one works, else the processor.</source>
+      <translation>Où le réseau est calculé. Le choix automatique prend une carte graphique si elle fonctionne, sinon le processeur.</translation>
+    </message>
+    <message>
+      <source>Where the segments go. Segments that you drew or changed are kept.</source>
+      <translation>Où vont les segments. Ceux que vous avez dessinés ou modifiés sont gardés.</translation>
+    </message>
+    <message>
+      <source>Write the answers into a file beside the model, so that nobody has to be asked again.</source>
+      <translation>Écrire les réponses dans un fichier à côté du modèle, pour ne plus avoir à les demander.</translation>
+    </message>
+    <message>
+      <source>Write the result again with these choices, without running the network again.</source>
+      <translation>Récrire le résultat avec ces choix, sans relancer le réseau.</translation>
+    </message>
+    <message>
+      <source>Write the result to files.</source>
+      <translation>Écrire le résultat dans des fichiers.</translation>
+    </message>
+    <message>
+      <source>all</source>
+      <translation>toutes</translation>
+    </message>
+    <message>
+      <source>{count} runs still wait.</source>
+      <translation>{count} calculs attendent encore.</translation>
+    </message>
+    <message>
+      <source>…</source>
+      <translation>…</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegDucts</name>
+    <message>
+      <source>Add to training set</source>
+      <translation>Ajouter aux données d'entraînement</translation>
+    </message>
+    <message>
+      <source>Adds the volume and all segments of the segmentation above to a training set. No name and no date of a patient is written.</source>
+      <translation>Ajoute le volume et tous les segments de la segmentation ci-dessus à des données d'entraînement. Aucun nom ni aucune date de patient n'est écrit.</translation>
+    </message>
+    <message>
+      <source>Back to the last doubtful place (Shift+N).</source>
+      <translation>Revenir au lieu douteux précédent (Maj+N).</translation>
+    </message>
+    <message>
+      <source>Candidates, not diagnoses. Click one to go there.</source>
+      <translation>Des candidats, pas des diagnostics. Cliquez sur l'un d'eux pour y aller.</translation>
+    </message>
+    <message>
+      <source>Click a branch to go to its narrowest place.</source>
+      <translation>Cliquez sur une branche pour aller à son point le plus étroit.</translation>
+    </message>
+    <message>
+      <source>Compare</source>
+      <translation>Comparer</translation>
+    </message>
+    <message>
+      <source>Compare and give back</source>
+      <translation>Comparer et rendre</translation>
+    </message>
+    <message>
+      <source>Compares the segment chosen above with another one of the same volume.</source>
+      <translation>Compare le segment choisi ci-dessus à un autre du même volume.</translation>
+    </message>
+    <message>
+      <source>Ducts: measure and review</source>
+      <translation>Canaux : mesurer et relire</translation>
+    </message>
+    <message>
+      <source>Folder that medseg train reads: images and labels go there.</source>
+      <translation>Dossier que lit medseg train : images et étiquettes y sont écrites.</translation>
+    </message>
+    <message>
+      <source>Follow the centrelines, measure the calibre, and list narrow and wide places.</source>
+      <translation>Suivre les lignes centrales, mesurer le calibre et lister les endroits étroits et larges.</translation>
+    </message>
+    <message>
+      <source>Make a table of figures, segments of what differs, and a surface coloured by distance.</source>
+      <translation>Faire un tableau de chiffres, des segments de ce qui diffère et une surface colorée selon la distance.</translation>
+    </message>
+    <message>
+      <source>Measure</source>
+      <translation>Mesurer</translation>
+    </message>
+    <message>
+      <source>Measure again after each edit</source>
+      <translation>Mesurer de nouveau après chaque retouche</translation>
+    </message>
+    <message>
+      <source>Next place</source>
+      <translation>Lieu suivant</translation>
+    </message>
+    <message>
+      <source>None</source>
+      <translation>Aucun</translation>
+    </message>
+    <message>
+      <source>On to the next doubtful place, the most doubtful first (N).</source>
+      <translation>Aller au lieu douteux suivant, le plus douteux d'abord (N).</translation>
+    </message>
+    <message>
+      <source>Previous place</source>
+      <translation>Lieu précédent</translation>
+    </message>
+    <message>
+      <source>Reference:</source>
+      <translation>Référence :</translation>
+    </message>
+    <message>
+      <source>Research use only. Narrow and wide places are candidates for a radiologist to judge.</source>
+      <translation>Réservé à la recherche. Les endroits étroits et larges sont des candidats qu'un radiologue doit juger.</translation>
+    </message>
+    <message>
+      <source>Segment:</source>
+      <translation>Segment :</translation>
+    </message>
+    <message>
+      <source>Segmentation:</source>
+      <translation>Segmentation :</translation>
+    </message>
+    <message>
+      <source>Show calibre plot</source>
+      <translation>Montrer la courbe du calibre</translation>
+    </message>
+    <message>
+      <source>Show the calibre from the papilla to the periphery beside the views. A click on a point goes there.</source>
+      <translation>Montrer à côté des vues le calibre de la papille à la périphérie. Un clic sur un point y mène.</translation>
+    </message>
+    <message>
+      <source>The segment to compare with.</source>
+      <translation>Le segment auquel comparer.</translation>
+    </message>
+    <message>
+      <source>The segment to measure as a tree of ducts.</source>
+      <translation>Le segment à mesurer comme un arbre de canaux.</translation>
+    </message>
+    <message>
+      <source>The segmentation that holds the ducts.</source>
+      <translation>La segmentation qui contient les canaux.</translation>
+    </message>
+    <message>
+      <source>The segmentation to compare with: a reference, or an earlier run.</source>
+      <translation>La segmentation à laquelle comparer : une référence, ou un calcul antérieur.</translation>
+    </message>
+    <message>
+      <source>Training set:</source>
+      <translation>Données d'entraînement :</translation>
+    </message>
+    <message>
+      <source>When the segment is changed in Segment Editor, measure it again.</source>
+      <translation>Quand le segment est modifié dans Segment Editor, le mesurer de nouveau.</translation>
+    </message>
+    <message>
+      <source>Write the corrected case for the next training.</source>
+      <translation>Écrire le cas corrigé pour le prochain entraînement.</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.advancedPanel</name>
+    <message>
+      <source>There is no result in this session to apply it to.</source>
+      <translation>Il n'y a pas de résultat dans cette session auquel l'appliquer.</translation>
+    </message>
+    <message>
+      <source>Write the result again with these choices, without running the network again.</source>
+      <translation>Récrire le résultat avec ces choix, sans relancer le réseau.</translation>
+    </message>
+    <message>
+      <source>both directions (four times)</source>
+      <translation>dans les deux sens (quatre fois plus long)</translation>
+    </message>
+    <message>
+      <source>left and right (twice the time)</source>
+      <translation>gauche et droite (deux fois plus long)</translation>
+    </message>
+    <message>
+      <source>no</source>
+      <translation>non</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.batchPanel</name>
+    <message>
+      <source>Folder of images</source>
+      <translation>Dossier d'images</translation>
+    </message>
+    <message>
+      <source>Looking through the folder…</source>
+      <translation>Examen du dossier…</translation>
+    </message>
+    <message>
+      <source>Result</source>
+      <translation>Résultat</translation>
+    </message>
+    <message>
+      <source>State</source>
+      <translation>État</translation>
+    </message>
+    <message>
+      <source>The chosen volume does not belong to a sequence. Choose the volume that a sequence shows.</source>
+      <translation>Le volume choisi n'appartient pas à une séquence. Choisissez le volume qu'une séquence montre.</translation>
+    </message>
+    <message>
+      <source>There was nothing to add.</source>
+      <translation>Il n'y avait rien à ajouter.</translation>
+    </message>
+    <message>
+      <source>Volume</source>
+      <translation>Volume</translation>
+    </message>
+    <message>
+      <source>{count} added. Press “Run all” to start.</source>
+      <translation>{count} ajoutés. Appuyez sur « Tout lancer » pour commencer.</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.cardForm</name>
+    <message>
+      <source>1st to 99th percentile to 0…1</source>
+      <translation>du 1er au 99e centile vers 0…1</translation>
+    </message>
+    <message>
+      <source>Input channels:</source>
+      <translation>Canaux d'entrée :</translation>
+    </message>
+    <message>
+      <source>Intensities:</source>
+      <translation>Intensités :</translation>
+    </message>
+    <message>
+      <source>Slices:</source>
+      <translation>Coupes :</translation>
+    </message>
+    <message>
+      <source>Structure {number}:</source>
+      <translation>Structure {number} :</translation>
+    </message>
+    <message>
+      <source>The name of the structure, as it shall appear in the segmentation.</source>
+      <translation>Le nom de la structure, tel qu'il doit figurer dans la segmentation.</translation>
+    </message>
+    <message>
+      <source>The network gives:</source>
+      <translation>Le réseau donne :</translation>
+    </message>
+    <message>
+      <source>What the file does not say about its network:</source>
+      <translation>Ce que le fichier ne dit pas de son réseau :</translation>
+    </message>
+    <message>
+      <source>Window from:</source>
+      <translation>Fenêtre de :</translation>
+    </message>
+    <message>
+      <source>Window to:</source>
+      <translation>Fenêtre à :</translation>
+    </message>
+    <message>
+      <source>a fixed window to 0…1</source>
+      <translation>une fenêtre fixe vers 0…1</translation>
+    </message>
+    <message>
+      <source>a yes or no for each structure (sigmoid)</source>
+      <translation>un oui ou non par structure (sigmoïde)</translation>
+    </message>
+    <message>
+      <source>as they are</source>
+      <translation>telles quelles</translation>
+    </message>
+    <message>
+      <source>divided by 255</source>
+      <translation>divisées par 255</translation>
+    </message>
+    <message>
+      <source>lowest 0, highest 1</source>
+      <translation>minimum 0, maximum 1</translation>
+    </message>
+    <message>
+      <source>mean 0, standard deviation 1</source>
+      <translation>moyenne 0, écart type 1</translation>
+    </message>
+    <message>
+      <source>one class for each pixel (softmax)</source>
+      <translation>une classe par pixel (softmax)</translation>
+    </message>
+    <message>
+      <source>one volume for each</source>
+      <translation>un volume par canal</translation>
+    </message>
+    <message>
+      <source>probabilities already</source>
+      <translation>déjà des probabilités</translation>
+    </message>
+    <message>
+      <source>structure</source>
+      <translation>structure</translation>
+    </message>
+    <message>
+      <source>the grey slice repeated</source>
+      <translation>la coupe grise répétée</translation>
+    </message>
+    <message>
+      <source>the slice and its neighbours</source>
+      <translation>la coupe et ses voisines</translation>
+    </message>
+    <message>
+      <source>volume {number}</source>
+      <translation>volume {number}</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.cardText</name>
+    <message>
+      <source>File</source>
+      <translation>Fichier</translation>
+    </message>
+    <message>
+      <source>Finds</source>
+      <translation>Trouve</translation>
+    </message>
+    <message>
+      <source>For</source>
+      <translation>Pour</translation>
+    </message>
+    <message>
+      <source>How good</source>
+      <translation>Qualité</translation>
+    </message>
+    <message>
+      <source>Licence</source>
+      <translation>Licence</translation>
+    </message>
+    <message>
+      <source>Meant for</source>
+      <translation>Destiné à</translation>
+    </message>
+    <message>
+      <source>The model was trained on synthetic cases only; it knows no patient.</source>
+      <translation>Le modèle n'a été entraîné que sur des cas synthétiques ; il ne connaît aucun patient.</translation>
+    </message>
+    <message>
+      <source>This file does not say how its network wants its images. Please answer below.</source>
+      <translation>Ce fichier ne dit pas comment son réseau veut ses images. Veuillez répondre ci-dessous.</translation>
+    </message>
+    <message>
+      <source>Trained on</source>
+      <translation>Entraîné sur</translation>
+    </message>
+    <message>
+      <source>as the image was acquired</source>
+      <translation>comme l'image a été acquise</translation>
+    </message>
+    <message>
+      <source>axial</source>
+      <translation>axiales</translation>
+    </message>
+    <message>
+      <source>card {where}</source>
+      <translation>fiche : {where}</translation>
+    </message>
+    <message>
+      <source>coronal</source>
+      <translation>coronales</translation>
+    </message>
+    <message>
+      <source>needs {count} volumes: {names}</source>
+      <translation>demande {count} volumes : {names}</translation>
+    </message>
+    <message>
+      <source>not stated</source>
+      <translation>non indiqué</translation>
+    </message>
+    <message>
+      <source>pixels {low:g} to {high:g} mm</source>
+      <translation>pixels de {low:g} à {high:g} mm</translation>
+    </message>
+    <message>
+      <source>sagittal</source>
+      <translation>sagittales</translation>
+    </message>
+    <message>
+      <source>slices {low:g} to {high:g} mm apart</source>
+      <translation>coupes espacées de {low:g} à {high:g} mm</translation>
+    </message>
+    <message>
+      <source>slices: {plane}</source>
+      <translation>coupes : {plane}</translation>
+    </message>
+    <message>
+      <source>synthetic cases only: it knows no patient</source>
+      <translation>cas synthétiques seulement : il ne connaît aucun patient</translation>
+    </message>
+    <message>
+      <source>{count} cases</source>
+      <translation>{count} cas</translation>
+    </message>
+    <message>
+      <source>{figures}, on {count} validation cases</source>
+      <translation>{figures}, sur {count} cas de validation</translation>
+    </message>
+    <message>
+      <source>{millions:.1f} million parameters</source>
+      <translation>{millions:.1f} millions de paramètres</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.comparePanel</name>
+    <message>
+      <source>Both segments are empty.</source>
+      <translation>Les deux segments sont vides.</translation>
+    </message>
+    <message>
+      <source>Cancelled.</source>
+      <translation>Annulé.</translation>
+    </message>
+    <message>
+      <source>Comparing…</source>
+      <translation>Comparaison…</translation>
+    </message>
+    <message>
+      <source>Dice {dice:.3f}, clDice {cldice:.3f}, 95 % Hausdorff distance {hd95:.1f} mm. The table, what differs and the distances are in the scene.</source>
+      <translation>Dice {dice:.3f}, clDice {cldice:.3f}, distance de Hausdorff à 95 % {hd95:.1f} mm. Le tableau, les différences et les distances sont dans la scène.</translation>
+    </message>
+    <message>
+      <source>Writing…</source>
+      <translation>Écriture…</translation>
+    </message>
+    <message>
+      <source>{case} was added.</source>
+      <translation>{case} a été ajouté.</translation>
+    </message>
+    <message>
+      <source>{case} was renewed; its former labels are kept.</source>
+      <translation>{case} a été renouvelé ; ses anciennes étiquettes sont gardées.</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.devicePanel</name>
+    <message>
+      <source>Automatic</source>
+      <translation>Automatique</translation>
+    </message>
+    <message>
+      <source>Automatic: {device}</source>
+      <translation>Automatique : {device}</translation>
+    </message>
+    <message>
+      <source>Not usable:</source>
+      <translation>Inutilisable :</translation>
+    </message>
+    <message>
+      <source>Where the network runs. Automatic takes a graphics processor where one works, else the processor.</source>
+      <translation>Où le réseau est calculé. Le choix automatique prend une carte graphique si elle fonctionne, sinon le processeur.</translation>
+    </message>
+    <message>
+      <source>graphics processor</source>
+      <translation>carte graphique</translation>
+    </message>
+    <message>
+      <source>processor</source>
+      <translation>processeur</translation>
+    </message>
+    <message>
+      <source>{device} (not found on this computer)</source>
+      <translation>{device} (introuvable sur cet ordinateur)</translation>
+    </message>
+    <message>
+      <source>{device}, {size:.0f} GB free</source>
+      <translation>{device}, {size:.0f} Go libres</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.ductsCompare</name>
+    <message>
+      <source>95 % Hausdorff distance (mm)</source>
+      <translation>Distance de Hausdorff à 95 % (mm)</translation>
+    </message>
+    <message>
+      <source>Dice</source>
+      <translation>Dice</translation>
+    </message>
+    <message>
+      <source>Figure</source>
+      <translation>Mesure</translation>
+    </message>
+    <message>
+      <source>IoU</source>
+      <translation>IoU</translation>
+    </message>
+    <message>
+      <source>Mean surface distance (mm)</source>
+      <translation>Distance moyenne des surfaces (mm)</translation>
+    </message>
+    <message>
+      <source>Note</source>
+      <translation>Remarque</translation>
+    </message>
+    <message>
+      <source>Parts, difference</source>
+      <translation>Parties, différence</translation>
+    </message>
+    <message>
+      <source>Precision</source>
+      <translation>Précision</translation>
+    </message>
+    <message>
+      <source>Recall</source>
+      <translation>Rappel</translation>
+    </message>
+    <message>
+      <source>Surface Dice at 1 mm</source>
+      <translation>Dice de surface à 1 mm</translation>
+    </message>
+    <message>
+      <source>Value</source>
+      <translation>Valeur</translation>
+    </message>
+    <message>
+      <source>Volume (ml)</source>
+      <translation>Volume (ml)</translation>
+    </message>
+    <message>
+      <source>Volume difference (%)</source>
+      <translation>Différence de volume (%)</translation>
+    </message>
+    <message>
+      <source>Volume of the reference (ml)</source>
+      <translation>Volume de la référence (ml)</translation>
+    </message>
+    <message>
+      <source>clDice</source>
+      <translation>clDice</translation>
+    </message>
+    <message>
+      <source>missing</source>
+      <translation>manquant</translation>
+    </message>
+    <message>
+      <source>too much</source>
+      <translation>en trop</translation>
+    </message>
+    <message>
+      <source>{name}: differences</source>
+      <translation>{name} : différences</translation>
+    </message>
+    <message>
+      <source>{name}: surface distance</source>
+      <translation>{name} : distance des surfaces</translation>
+    </message>
+    <message>
+      <source>{prediction} against {reference}</source>
+      <translation>{prediction} contre {reference}</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.ductsPanel</name>
+    <message>
+      <source>Calibre</source>
+      <translation>Calibre</translation>
+    </message>
+    <message>
+      <source>Cancelled.</source>
+      <translation>Annulé.</translation>
+    </message>
+    <message>
+      <source>Duct</source>
+      <translation>Canal</translation>
+    </message>
+    <message>
+      <source>Expected</source>
+      <translation>Attendu</translation>
+    </message>
+    <message>
+      <source>Finding</source>
+      <translation>Constat</translation>
+    </message>
+    <message>
+      <source>Grade</source>
+      <translation>Degré</translation>
+    </message>
+    <message>
+      <source>Length (mm)</source>
+      <translation>Longueur (mm)</translation>
+    </message>
+    <message>
+      <source>Mean (mm)</source>
+      <translation>Moyenne (mm)</translation>
+    </message>
+    <message>
+      <source>Measuring…</source>
+      <translation>Mesure…</translation>
+    </message>
+    <message>
+      <source>Narrowest</source>
+      <translation>Le plus étroit</translation>
+    </message>
+    <message>
+      <source>No place stands out.</source>
+      <translation>Aucun lieu ne se distingue.</translation>
+    </message>
+    <message>
+      <source>Place {number} of {count}: {text}</source>
+      <translation>Lieu {number} sur {count} : {text}</translation>
+    </message>
+    <message>
+      <source>There is nothing to follow in this segment.</source>
+      <translation>Il n'y a rien à suivre dans ce segment.</translation>
+    </message>
+    <message>
+      <source>no lumen</source>
+      <translation>pas de lumière</translation>
+    </message>
+    <message>
+      <source>{count} branches, {length:.0f} mm, {volume:.1f} ml; candidate strictures: {strictures}.</source>
+      <translation>{count} branches, {length:.0f} mm, {volume:.1f} ml ; sténoses candidates : {strictures}.</translation>
+    </message>
+    <message>
+      <source>{count} places to look at, the most doubtful first.</source>
+      <translation>{count} lieux à regarder, le plus douteux d'abord.</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.ductsReview</name>
+    <message>
+      <source>A part of {volume:.2f} ml hangs on nothing, {gap:.0f} mm from the next.</source>
+      <translation>Une partie de {volume:.2f} ml ne tient à rien, à {gap:.0f} mm de la suivante.</translation>
+    </message>
+    <message>
+      <source>Branch {number} is thinner than the voxels resolve (below {bound:.1f} mm).</source>
+      <translation>La branche {number} est plus fine que la résolution des voxels (moins de {bound:.1f} mm).</translation>
+    </message>
+    <message>
+      <source>Candidate dilatation: {found:.1f} mm where {expected:.1f} mm are expected.</source>
+      <translation>Dilatation candidate : {found:.1f} mm là où {expected:.1f} mm sont attendus.</translation>
+    </message>
+    <message>
+      <source>Candidate stricture: {found:.1f} mm where {expected:.1f} mm are expected.</source>
+      <translation>Sténose candidate : {found:.1f} mm là où {expected:.1f} mm sont attendus.</translation>
+    </message>
+    <message>
+      <source>Slice {number}: {area:.0f} mm² undecided.</source>
+      <translation>Coupe {number} : {area:.0f} mm² indécis.</translation>
+    </message>
+    <message>
+      <source>The duct breaks off: {gap:.1f} mm to the next end.</source>
+      <translation>Le canal s'interrompt : {gap:.1f} mm jusqu'au bout suivant.</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.ductsScene</name>
+    <message>
+      <source>Branch</source>
+      <translation>Branche</translation>
+    </message>
+    <message>
+      <source>Calibre</source>
+      <translation>Calibre</translation>
+    </message>
+    <message>
+      <source>Calibre from the papilla to the periphery</source>
+      <translation>Calibre de la papille à la périphérie</translation>
+    </message>
+    <message>
+      <source>Expected (mm)</source>
+      <translation>Attendu (mm)</translation>
+    </message>
+    <message>
+      <source>Finding</source>
+      <translation>Constat</translation>
+    </message>
+    <message>
+      <source>Grade</source>
+      <translation>Degré</translation>
+    </message>
+    <message>
+      <source>Length (mm)</source>
+      <translation>Longueur (mm)</translation>
+    </message>
+    <message>
+      <source>Mean calibre (mm)</source>
+      <translation>Calibre moyen (mm)</translation>
+    </message>
+    <message>
+      <source>Narrowest</source>
+      <translation>Le plus étroit</translation>
+    </message>
+    <message>
+      <source>Part</source>
+      <translation>Partie</translation>
+    </message>
+    <message>
+      <source>Tortuosity</source>
+      <translation>Tortuosité</translation>
+    </message>
+    <message>
+      <source>branch {number}</source>
+      <translation>branche {number}</translation>
+    </message>
+    <message>
+      <source>calibre (mm)</source>
+      <translation>calibre (mm)</translation>
+    </message>
+    <message>
+      <source>candidate dilatation</source>
+      <translation>dilatation candidate</translation>
+    </message>
+    <message>
+      <source>candidate stricture</source>
+      <translation>sténose candidate</translation>
+    </message>
+    <message>
+      <source>distance (mm)</source>
+      <translation>distance (mm)</translation>
+    </message>
+    <message>
+      <source>gap of {gap:.1f} mm</source>
+      <translation>lacune de {gap:.1f} mm</translation>
+    </message>
+    <message>
+      <source>no lumen</source>
+      <translation>pas de lumière</translation>
+    </message>
+    <message>
+      <source>possible complete stricture</source>
+      <translation>sténose complète possible</translation>
+    </message>
+    <message>
+      <source>{name}: branches</source>
+      <translation>{name} : branches</translation>
+    </message>
+    <message>
+      <source>{name}: calibre</source>
+      <translation>{name} : calibre</translation>
+    </message>
+    <message>
+      <source>{name}: ducts</source>
+      <translation>{name} : canaux</translation>
+    </message>
+    <message>
+      <source>{name}: findings</source>
+      <translation>{name} : constats</translation>
+    </message>
+    <message>
+      <source>{name}: findings (table)</source>
+      <translation>{name} : constats (tableau)</translation>
+    </message>
+    <message>
+      <source>{name}: gaps</source>
+      <translation>{name} : lacunes</translation>
+    </message>
+    <message>
+      <source>{name}: profile, {way}</source>
+      <translation>{name} : profil, {way}</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.fitCheck</name>
+    <message>
+      <source>Choose a volume.</source>
+      <translation>Choisissez un volume.</translation>
+    </message>
+    <message>
+      <source>Please check the contrast yourself: the model is for {contrast}.</source>
+      <translation>Vérifiez vous-même le contraste : le modèle est fait pour {contrast}.</translation>
+    </message>
+    <message>
+      <source>The model needs {count} volumes: {names}.</source>
+      <translation>Le modèle demande {count} volumes : {names}.</translation>
+    </message>
+    <message>
+      <source>The volume does not say its modality; the model is for {modality}.</source>
+      <translation>Le volume ne dit pas sa modalité ; le modèle est fait pour {modality}.</translation>
+    </message>
+    <message>
+      <source>The volume fits what the model was made for, as far as can be checked.</source>
+      <translation>Le volume convient au modèle, autant qu'on puisse le vérifier.</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.inputPanel</name>
+    <message>
+      <source>Another volume of the same patient on the same grid.</source>
+      <translation>Un autre volume du même patient sur la même grille.</translation>
+    </message>
+    <message>
+      <source>Volume:</source>
+      <translation>Volume :</translation>
+    </message>
+    <message>
+      <source>{name}:</source>
+      <translation>{name} :</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.installPanel</name>
+    <message>
+      <source>A Python package is only half installed ({reason}). Install it again?</source>
+      <translation>Un paquet Python n'est installé qu'à moitié ({reason}). L'installer de nouveau ?</translation>
+    </message>
+    <message>
+      <source>A package was not found: {reason}. The folder must hold wheels for this Python.</source>
+      <translation>Un paquet est introuvable : {reason}. Le dossier doit contenir des « wheels » pour ce Python.</translation>
+    </message>
+    <message>
+      <source>Folder of wheels</source>
+      <translation>Dossier de paquets « wheel »</translation>
+    </message>
+    <message>
+      <source>Install ONNX Runtime</source>
+      <translation>Installer ONNX Runtime</translation>
+    </message>
+    <message>
+      <source>Installed. Slicer must be restarted, because it had loaded {packages} before.</source>
+      <translation>Installé. Il faut redémarrer Slicer, car il avait déjà chargé {packages}.</translation>
+    </message>
+    <message>
+      <source>Installing ended: {state} {explanation}</source>
+      <translation>Fin de l'installation : {state} {explanation}</translation>
+    </message>
+    <message>
+      <source>Installing failed: {reason}. The log below has the details.</source>
+      <translation>L'installation a échoué : {reason}. Le journal ci-dessous donne les détails.</translation>
+    </message>
+    <message>
+      <source>Installing {packages}</source>
+      <translation>Installation de {packages}</translation>
+    </message>
+    <message>
+      <source>Installing…</source>
+      <translation>Installation…</translation>
+    </message>
+    <message>
+      <source>Installing… {line}</source>
+      <translation>Installation… {line}</translation>
+    </message>
+    <message>
+      <source>Nothing was installed, so models cannot run. Press the button when you want to.</source>
+      <translation>Rien n'a été installé : les modèles ne peuvent pas fonctionner. Appuyez sur le bouton quand vous voudrez.</translation>
+    </message>
+    <message>
+      <source>Nothing was installed.</source>
+      <translation>Rien n'a été installé.</translation>
+    </message>
+    <message>
+      <source>PyTorch comes with Slicer's extension PyTorch: install it in the Extensions Manager, restart Slicer, open the module PyTorch Utils, press Install, and come back.</source>
+      <translation>PyTorch vient avec l'extension PyTorch de Slicer : installez-la dans le gestionnaire d'extensions, redémarrez Slicer, ouvrez le module PyTorch Utils, appuyez sur Install, puis revenez.</translation>
+    </message>
+    <message>
+      <source>Repair</source>
+      <translation>Réparer</translation>
+    </message>
+    <message>
+      <source>The Python Package Index could not be reached. Check the network or proxy and try again, or install from a folder of wheels (see the documentation).</source>
+      <translation>Le Python Package Index est injoignable. Vérifiez le réseau ou le proxy et réessayez, ou installez depuis un dossier de paquets « wheel » (voir la documentation).</translation>
+    </message>
+    <message>
+      <source>The disk is full. Free some space and try again.</source>
+      <translation>Le disque est plein. Libérez de la place et réessayez.</translation>
+    </message>
+    <message>
+      <source>These Python packages are too old for MedSeg: {packages}. Update them?</source>
+      <translation>Ces paquets Python sont trop anciens pour MedSeg : {packages}. Les mettre à jour ?</translation>
+    </message>
+    <message>
+      <source>This model needs PyTorch, which is not installed ({reason}).</source>
+      <translation>Ce modèle a besoin de PyTorch, qui n'est pas installé ({reason}).</translation>
+    </message>
+    <message>
+      <source>To run models, MedSeg needs Python packages that are not installed: {packages}. Download them from the Python Package Index and install them into this Slicer?</source>
+      <translation>Pour utiliser des modèles, MedSeg a besoin de paquets Python qui ne sont pas installés : {packages}. Les télécharger du Python Package Index et les installer dans ce Slicer ?</translation>
+    </message>
+    <message>
+      <source>Try again</source>
+      <translation>Réessayer</translation>
+    </message>
+    <message>
+      <source>Update</source>
+      <translation>Mettre à jour</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.installer</name>
+    <message>
+      <source>pip ended with status {code}</source>
+      <translation>pip s'est terminé avec le code {code}</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.modelPanel</name>
+    <message>
+      <source>Choose a folder (nnU-Net, MONAI bundle)…</source>
+      <translation>Choisir un dossier (nnU-Net, MONAI bundle)…</translation>
+    </message>
+    <message>
+      <source>Folder of a model package</source>
+      <translation>Dossier d'un paquet de modèle</translation>
+    </message>
+    <message>
+      <source>Reading the model…</source>
+      <translation>Lecture du modèle…</translation>
+    </message>
+    <message>
+      <source>The model that ships: bile ducts (synthetic)</source>
+      <translation>Le modèle fourni : voies biliaires (synthétique)</translation>
+    </message>
+    <message>
+      <source>as answered in this session</source>
+      <translation>réponses de cette session</translation>
+    </message>
+    <message>
+      <source>saved beside it</source>
+      <translation>enregistrée à côté</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.resultPanel</name>
+    <message>
+      <source>DICOM SEG…</source>
+      <translation>DICOM SEG…</translation>
+    </message>
+    <message>
+      <source>Export the segments</source>
+      <translation>Exporter les segments</translation>
+    </message>
+    <message>
+      <source>Folder for the surfaces</source>
+      <translation>Dossier pour les surfaces</translation>
+    </message>
+    <message>
+      <source>Highest probability</source>
+      <translation>Probabilité maximale</translation>
+    </message>
+    <message>
+      <source>Label map (.nii.gz)…</source>
+      <translation>Carte d'étiquettes (.nii.gz)…</translation>
+    </message>
+    <message>
+      <source>Research use only.</source>
+      <translation>Réservé à la recherche.</translation>
+    </message>
+    <message>
+      <source>Segment</source>
+      <translation>Segment</translation>
+    </message>
+    <message>
+      <source>Segmentation for Slicer (.seg.nrrd)…</source>
+      <translation>Segmentation pour Slicer (.seg.nrrd)…</translation>
+    </message>
+    <message>
+      <source>Surfaces (.obj)…</source>
+      <translation>Surfaces (.obj)…</translation>
+    </message>
+    <message>
+      <source>Surfaces (.stl)…</source>
+      <translation>Surfaces (.stl)…</translation>
+    </message>
+    <message>
+      <source>The last run was taken back.</source>
+      <translation>Le dernier calcul a été annulé.</translation>
+    </message>
+    <message>
+      <source>There is nothing of {name} to go to.</source>
+      <translation>Rien de {name} où aller.</translation>
+    </message>
+    <message>
+      <source>Try a lower threshold under Advanced, and check that the volume is what the model was made for.</source>
+      <translation>Essayez un seuil plus bas dans les options avancées, et vérifiez que le volume convient au modèle.</translation>
+    </message>
+    <message>
+      <source>Volume (ml)</source>
+      <translation>Volume (ml)</translation>
+    </message>
+    <message>
+      <source>Written: {files}</source>
+      <translation>Écrit : {files}</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.runKinds</name>
+    <message>
+      <source>MedSeg time point</source>
+      <translation>Instant MedSeg</translation>
+    </message>
+    <message>
+      <source>done before: {file}</source>
+      <translation>déjà fait : {file}</translation>
+    </message>
+    <message>
+      <source>{name} segmentation</source>
+      <translation>{name} segmentation</translation>
+    </message>
+    <message>
+      <source>{name} {volume:.1f} ml</source>
+      <translation>{name} {volume:.1f} ml</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.runPanel</name>
+    <message>
+      <source>Cancel</source>
+      <translation>Annuler</translation>
+    </message>
+    <message>
+      <source>Run this choice too, after what is running.</source>
+      <translation>Lancer aussi ce choix, après le calcul en cours.</translation>
+    </message>
+    <message>
+      <source>Segment</source>
+      <translation>Segmenter</translation>
+    </message>
+    <message>
+      <source>Segment the volume.</source>
+      <translation>Segmenter le volume.</translation>
+    </message>
+    <message>
+      <source>Starting</source>
+      <translation>Démarrage</translation>
+    </message>
+    <message>
+      <source>Stop the run; the scene stays as it was.</source>
+      <translation>Arrêter le calcul ; la scène reste telle quelle.</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.texts</name>
+    <message>
+      <source>Cleaning up</source>
+      <translation>Nettoyage</translation>
+    </message>
+    <message>
+      <source>Found {names}.</source>
+      <translation>Trouvé : {names}.</translation>
+    </message>
+    <message>
+      <source>Network</source>
+      <translation>Réseau</translation>
+    </message>
+    <message>
+      <source>Nothing was found.</source>
+      <translation>Rien n'a été trouvé.</translation>
+    </message>
+    <message>
+      <source>Opening the model</source>
+      <translation>Ouverture du modèle</translation>
+    </message>
+    <message>
+      <source>Preparing</source>
+      <translation>Préparation</translation>
+    </message>
+    <message>
+      <source>Reading the image</source>
+      <translation>Lecture de l'image</translation>
+    </message>
+    <message>
+      <source>The clean-up removes parts smaller than {volume:g} mm³.</source>
+      <translation>Le nettoyage retire les parties de moins de {volume:g} mm³.</translation>
+    </message>
+    <message>
+      <source>Writing the segments</source>
+      <translation>Écriture des segments</translation>
+    </message>
+    <message>
+      <source>cancelled</source>
+      <translation>annulé</translation>
+    </message>
+    <message>
+      <source>done</source>
+      <translation>terminé</translation>
+    </message>
+    <message>
+      <source>failed</source>
+      <translation>échoué</translation>
+    </message>
+    <message>
+      <source>running</source>
+      <translation>en cours</translation>
+    </message>
+    <message>
+      <source>stopping</source>
+      <translation>arrêt</translation>
+    </message>
+    <message>
+      <source>waiting</source>
+      <translation>en attente</translation>
+    </message>
+    <message>
+      <source>{count} s</source>
+      <translation>{count} s</translation>
+    </message>
+    <message>
+      <source>{minutes} min {seconds:02d} s</source>
+      <translation>{minutes} min {seconds:02d} s</translation>
+    </message>
+    <message>
+      <source>{name} (highest probability {probability:.2f})</source>
+      <translation>{name} (probabilité maximale {probability:.2f})</translation>
+    </message>
+    <message>
+      <source>{name} {volume:.1f} ml</source>
+      <translation>{name} {volume:.1f} ml</translation>
+    </message>
+    <message>
+      <source>{stage}: slice {done} of {total}</source>
+      <translation>{stage} : coupe {done} sur {total}</translation>
+    </message>
+    <message>
+      <source>{text} Not found: {names}.</source>
+      <translation>{text} Non trouvé : {names}.</translation>
+    </message>
+    <message>
+      <source>{text}, about {time} left</source>
+      <translation>{text}, encore {time} environ</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.thresholdPreview</name>
+    <message>
+      <source>Threshold preview</source>
+      <translation>Aperçu du seuil</translation>
+    </message>
+  </context>
+</TS>
