@@ -142,11 +142,13 @@ def test_keeping_the_largest_part_is_not_tried_unless_asked_for(card: ModelCard)
 
 def test_the_choice_for_a_fold_never_sees_that_fold(card: ModelCard) -> None:
     # Fold 2 wants another threshold than the others: its own figures must be those of the others' choice.
-    cases = [_judged("a", 0, 0.9, 0.62), _judged("b", 1, 0.9, 0.62), _judged("c", 2, 0.4, 0.02)]
+    cases = [_judged("a", 0, 0.9, 0.62), _judged("b", 1, 0.9, 0.62)]
+    cases += [_judged("c", 2, 0.4, 0.02), _judged("d", 2, 0.4, 0.02)]
     chosen = choose_nested(cases, card, CrossValidation())
     assert chosen.nested[2].threshold == pytest.approx(0.65)
+    assert chosen.final.threshold is not None and chosen.final.threshold <= 0.4
     figures = {f.case: f.labels[1].dice for f in figures_of(cases, chosen.nested, card)}
-    assert figures["c"] == 0.0  # nothing of it reaches 0.65
+    assert figures["c"] == figures["d"] == 0.0  # nothing of them reaches 0.65
     own = Search(card, CrossValidation()).choose([cases[2]], given_by(card))[0]
     assert dice(cases[2].decide(card, own.threshold, own.postprocessing) == 1, cases[2].reference == 1) == 1.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -157,21 +158,20 @@ def test_interrupted_killed_and_taken_up_in_sequence_ends_with_the_same_bits(
     file.write_text(yaml.safe_dump(tiny))
     place = Place(tmp_path / "sequence")
     command = [*MEDSEG, "crossval", str(file), "--run", str(place.path), "--jobs", "1", "--devices", "cpu"]
-    # Ctrl-C while the first fold trains.
+    # kill -9 of the command while the first fold trains: the fold saves its state and ends by itself.
     with _started(command) as process:
         _wait(lambda: place.fold(0).metrics.is_file(), process)
         fold = _pid(place.fold(0).lock)
+        process.kill()
+    _wait(lambda: not _alive(fold))
+    assert (place.fold(0).path / "checkpoints" / "last.pt").is_file() and not place.fold(1).config.exists()
+    # Ctrl-C when the second fold has just begun.
+    with _started(command) as process:
+        _wait(lambda: place.fold(1).console.is_file(), process)
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 130
-        assert not _alive(fold)
-    assert (place.fold(0).path / "checkpoints" / "last.pt").is_file() and not place.results.exists()
-    # kill -9 of the command: the fold at work ends by itself.
-    with _started(command) as process:
-        _wait(lambda: place.fold(1).lock.is_file() and place.fold(1).lock.read_text() != "", process)
-        process.kill()
-    fold = _pid(place.fold(1).lock)
-    _wait(lambda: not _alive(fold))
-    assert place.fold(0).finished
+        assert not _children(place.path)
+    assert place.fold(0).finished and not place.fold(1).finished and not place.results.exists()
     first = _checksums(place, 0)
     result = crossvalidate(load_config(file), place.path, jobs=1, devices="cpu", quiet=True)
     assert _checksums(place, 0) == first
@@ -225,6 +225,17 @@ def _wait(until: Callable[[], bool], process: subprocess.Popen[bytes] | None = N
         assert time.monotonic() < give_up, "waited too long"
         assert process is None or process.poll() is None, process.stderr.read().decode()  # type: ignore[union-attr]
         time.sleep(0.02)
+
+
+def _children(folder: Path) -> list[int]:
+    """Processes that work for a fold of ``folder``."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if str(folder).encode() in (entry / "cmdline").read_bytes() and int(entry.name) != os.getpid():
+                    found.append(int(entry.name))
+    return [pid for pid in found if _alive(pid)]
 
 
 def _pid(lock: Path) -> int:
