@@ -28,6 +28,7 @@ format: $(VENV)/.test-ready
 
 bench: $(VENV)/.test-ready
 	$(BIN)/python Testing/benchmarks/inference.py
+	$(BIN)/python Testing/benchmarks/window.py
 
 test-peers: $(VENV)/.test-ready $(PEERS)/.ready
 	MEDSEG_PEERS=$(PEERS) $(BIN)/python -m pytest -n 0 --timeout 1500 $(or $(TESTS),Testing/peers)

@@ -3,8 +3,8 @@
     python Testing/slicer_window/update_translations.py
 
 Qt's lupdate does not know that Slicer's ``_`` takes the file as its context, so the texts are read from the syntax
-tree. Translations that are there are kept; texts that are gone go. The .qm file is what Qt loads; it is made by Qt's lrelease
-(PySide6 brings it), because Slicer compiles none for scripted modules.
+tree. Translations that are there are kept; texts that are gone go. The .qm file is what Qt loads; it is made by Qt's
+lrelease (PySide6 brings it), because Slicer compiles none for scripted modules.
 """
 
 from __future__ import annotations
