@@ -4,6 +4,10 @@ Run once, in an environment of its own (Python 3.11):
 
     python -m venv keras2 && keras2/bin/pip install tensorflow-cpu==2.15.1 "numpy<2"
     keras2/bin/python Testing/models_keras/make_keras2_fixtures.py Testing/models_keras/fixtures
+
+and, for the model of TensorFlow's functions alone, later (tensorflow-cpu 2.21.0, tf_keras 2.21.0):
+
+    TF_USE_LEGACY_KERAS=1 keras2/bin/python Testing/models_keras/make_keras2_fixtures.py FOLDER functions
 """
 
 from __future__ import annotations
@@ -80,14 +84,33 @@ def sequential() -> Any:
     return model
 
 
-def main(folder: Path) -> None:
+def functions() -> Any:
+    """Arithmetic between layers, which Keras 2 keeps as calls of TensorFlow's functions with their constants."""
+    start = tf.keras.Input((16, 24, 3))
+    x = 1.0 - tf.nn.relu(start / 127.5 - 1.0)
+    y = layers.Conv2D(3, 3, padding="same")(x)
+    z = tf.concat([x, y], axis=-1) * 2.0
+    gate = tf.math.sigmoid(tf.reduce_mean(z, axis=-1, keepdims=True) + tf.reduce_max(z, axis=-1, keepdims=True))
+    y = tf.nn.leaky_relu(tf.nn.swish(y * gate + x), alpha=0.1) - tf.nn.relu6(x)
+    y = tf.image.resize(y, (32, 48))
+    y = layers.Conv2D(3, 1)(tf.math.maximum(y, tf.math.tanh(y)))
+    return tf.keras.Model(start, tf.nn.softmax(y))
+
+
+MODELS = (
+    ("unet", unet, (2, 32, 48, 1)),
+    ("odd", odd, (2, 17, 23, 3)),
+    ("sequential", sequential, (1, 20, 28, 1)),
+    ("functions", functions, (2, 16, 24, 3)),
+)
+
+
+def main(folder: Path, only: str | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     answers = {}
-    for name, make, shape in (
-        ("unet", unet, (2, 32, 48, 1)),
-        ("odd", odd, (2, 17, 23, 3)),
-        ("sequential", sequential, (1, 20, 28, 1)),
-    ):
+    for name, make, shape in MODELS:
+        if only not in (None, name):
+            continue
         tf.keras.utils.set_random_seed(7)
         model, rng = make(), np.random.default_rng(11)
         model.set_weights(
@@ -102,8 +125,8 @@ def main(folder: Path) -> None:
         answers |= {f"{name}_input": x, f"{name}_output": model(x, training=False).numpy()}
         model.save(folder / f"{name}.h5", include_optimizer=False)
         model.save(folder / f"{name}.keras")
-    np.savez_compressed(folder / "answers.npz", **answers)
+    np.savez_compressed(folder / f"{only or ''}answers.npz", **answers)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:3])

@@ -46,3 +46,15 @@ def test_flipped_bytes_are_read_or_get_a_line(tmp_path: Path) -> None:
 
 def test_the_fixtures_are_small() -> None:
     assert max(path.stat().st_size for path in FIXTURES.iterdir()) <= 200_000
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_functions_of_tensorflow_are_read_with_their_constants(suffix: str) -> None:
+    """Written by tf_keras 2.21: `x / 127.5 - 1`, `tf.concat`, `tf.reduce_max`, `tf.image.resize` and others."""
+    answers = np.load(FIXTURES / "functionsanswers.npz")
+    x, wanted = answers["functions_input"], answers["functions_output"]
+    with open_model(FIXTURES / f"functions{suffix}", device="cpu") as model:
+        # Its output is twice its input's size, which is no segmentation of it: the network is asked beneath the door.
+        answer = model.backend.run(x.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+    assert wanted.std() > 1e-3 and answer.shape == wanted.shape == (2, 32, 48, 3)
+    assert np.abs(answer - wanted).max() <= 1e-5
