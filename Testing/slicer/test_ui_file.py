@@ -11,9 +11,14 @@ import pytest
 MODULE = Path(__file__).resolve().parents[2] / "MedSegExtension"
 MAIN = (MODULE / "MedSeg.py").read_text(encoding="utf-8")
 CODE = MAIN + "".join(p.read_text(encoding="utf-8") for p in sorted((MODULE / "MedSegLib").glob("*.py")))
-UI = ElementTree.parse(MODULE / "Resources" / "UI" / "MedSeg.ui").getroot()
+UIS = [ElementTree.parse(path).getroot() for path in sorted((MODULE / "Resources" / "UI").glob("*.ui"))]
 
-WIDGETS = {widget.get("name"): widget.get("class") for widget in UI.iter("widget")}
+WIDGETS = {widget.get("name"): widget.get("class") for ui in UIS for widget in ui.iter("widget")}
+
+
+def elements(tag: str) -> list:
+    """All elements of that name in all .ui files."""
+    return [element for ui in UIS for element in ui.iter(tag)]
 
 
 def test_every_widget_the_code_uses_is_there():
@@ -24,18 +29,18 @@ def test_every_widget_the_code_uses_is_there():
 def test_every_parameter_name_is_a_field_of_the_parameter_node():
     body = re.search(r"class MedSegParameterNode:.*?\n\n\n", MAIN, re.DOTALL)[0]
     fields = set(re.findall(r"^    (\w+): ", body, re.MULTILINE))
-    names = {p.find("string").text for p in UI.iter("property") if p.get("name") == "SlicerParameterName"}
+    names = {p.find("string").text for p in elements("property") if p.get("name") == "SlicerParameterName"}
     assert names and names <= fields
 
 
 def test_every_class_that_is_not_qts_is_declared():
-    declared = {c.find("class").text for c in UI.iter("customwidget")}
+    declared = {c.find("class").text for c in elements("customwidget")}
     assert {c for c in WIDGETS.values() if not c.startswith("Q")} == declared
 
 
 def test_every_node_selector_gets_the_scene():
     selectors = {name for name, kind in WIDGETS.items() if kind == "qMRMLNodeComboBox"}
-    connections = [c for c in UI.iter("connection") if c.find("signal").text.startswith("mrmlSceneChanged")]
+    connections = [c for c in elements("connection") if c.find("signal").text.startswith("mrmlSceneChanged")]
     connected = {c.find("receiver").text for c in connections}
     assert selectors == connected
 
@@ -45,7 +50,7 @@ SIGNALS = {
     "QPushButton": {"clicked(bool)", "toggled(bool)"},
     "QCheckBox": {"toggled(bool)"},
     "QComboBox": {"activated(int)"},
-    "QTableWidget": {"cellDoubleClicked(int,int)"},
+    "QTableWidget": {"cellDoubleClicked(int,int)", "cellClicked(int,int)"},
     "ctkPathLineEdit": {"currentPathChanged(QString)"},
     "ctkSliderWidget": {"valueChanged(double)"},
 }
@@ -57,7 +62,7 @@ def test_signals_are_those_the_classes_have(widget, signal):
 
 
 def test_the_keyboard_goes_through_every_control_once():
-    order = [stop.text for stop in UI.find("tabstops")]
+    order = [stop.text for stop in elements("tabstop")]
     assert len(order) == len(set(order)) and set(order) <= set(WIDGETS)
     controls = ("Button", "CheckBox", "SpinBox", "Slider", "Selector", "LineEdit", "Table")
     reached = {n for n, kind in WIDGETS.items() if n.endswith(controls) and kind != "ctkCollapsibleButton"}
@@ -65,12 +70,12 @@ def test_the_keyboard_goes_through_every_control_once():
 
 
 def test_every_control_has_a_tooltip():
-    for widget in UI.iter("widget"):
+    for widget in elements("widget"):
         if widget.get("class") in ("QPushButton", "QToolButton", "QCheckBox", "QComboBox", "qMRMLNodeComboBox"):
             tips = [p.find("string").text for p in widget.findall("property") if p.get("name") == "toolTip"]
             assert tips and tips[0], widget.get("name")
 
 
 def test_the_label_of_research_use_stands_in_the_window():
-    texts = [p.find("string").text or "" for p in UI.iter("property") if p.get("name") == "text"]
+    texts = [p.find("string").text or "" for p in elements("property") if p.get("name") == "text"]
     assert any("Research use only" in text for text in texts)
