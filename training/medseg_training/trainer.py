@@ -37,6 +37,8 @@ __all__ = ["Trainer", "architecture_of"]
 
 #: Steps between two looks at the other processes, where several train together.
 _MEET = 10
+#: Validation cases of which TensorBoard gets a picture.
+_PICTURES = 3
 
 
 class Trainer:
@@ -224,10 +226,13 @@ class Trainer:
         return bool(asked) and self.step % length == 0
 
     def _step(self, batch: Batch) -> None:
-        """One step on the device. Nothing is asked back from it."""
+        """One step."""
+        self.learn(*self.augment(batch))
+
+    def learn(self, images: Tensor, planes: Tensor) -> None:
+        """From what `augment` gives to new weights, on the device. Nothing is asked back from it."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate(self.share, self.config.optimiser, self.plateau.reductions)
-        images, planes = self.augment(batch)
         loss = self.loss_of(self.forward, images, planes)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -315,6 +320,7 @@ class Trainer:
 
     def _validate(self) -> bool:
         """Segment the validation cases; whether they were never better."""
+        self.display.busy("validating")
         told: dict[str, Any] | None = None
         if self.world.first:
             try:
@@ -326,11 +332,14 @@ class Trainer:
                     device=self.device,
                     preparers=self.preparers,
                     quick=True,
+                    pictures=_PICTURES,
                 )
             except Cancelled:
                 save_checkpoint(self.state_dict(), self.run.last)
                 raise
             means = {name: mean_over_patients(figures, name) for name in ("dice", "cldice")}
+            shown = {f"validation/{f.case}": f.picture for f in figures if f.picture is not None}
+            self.journal.pictures(shown, self.step)
             told = {
                 "means": {name: {str(v): m for v, m in each.items()} for name, each in means.items()},
                 "score": score(figures, self.config.validation.figure),

@@ -20,6 +20,7 @@ from .device import choose_device, name_of, numerics
 from .display import Display
 from .distributed import World, join_world
 from .interruption import gentle_stop
+from .journal import open_journal
 from .loading import Cases, TrainingData, load_training, stop_at
 from .locking import only_one
 from .rundir import RunDirectory
@@ -68,6 +69,8 @@ def train(config: Config, run_path: str | Path, *, fresh: bool | None = None, qu
         )
         if resuming:
             _take_up(trainer, run, world)
+        if world.first:
+            trainer.journal = stack.enter_context(open_journal(config, run, trainer.step, display))
         display.line(_first_line(trainer, data, resuming))
         try:
             with display.training():

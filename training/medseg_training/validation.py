@@ -16,6 +16,7 @@ from medseg.card import ModelCard
 from medseg.errors import DeviceOutOfMemory
 from medseg.metrics import Agreement, cldice, dice, evaluate_labels
 from medseg.metrics.box import bounding_box
+from medseg.orientation import reorientation
 from medseg.pipeline import segment
 from medseg.preprocess import SlicePreparer
 from medseg.volume import Volume
@@ -23,6 +24,7 @@ from torch import nn
 
 from .data import LoadedCase
 from .device import available_ram, exact_fp32
+from .journal import overlay
 
 
 class KeptSlices(SlicePreparer):
@@ -108,6 +110,8 @@ class CaseFigures:
     case: str
     patient: str
     labels: dict[int, Agreement]
+    picture: np.ndarray | None = field(default=None, repr=False)
+    """The slice with the most of the reference, outlined in both: (rows, columns, 3) uint8; only where asked for."""
 
 
 def evaluate_cases(
@@ -119,6 +123,7 @@ def evaluate_cases(
     device: torch.device | None = None,
     preparers: Preparers | None = None,
     quick: bool = False,
+    pictures: int = 0,
 ) -> list[CaseFigures]:
     """Segment and measure each case at its native spacing, as ``medseg segment`` and ``medseg evaluate`` do.
 
@@ -128,23 +133,32 @@ def evaluate_cases(
     device : where ``module`` lies.
     preparers : keep prepared slices for the next time.
     quick : only Dice and clDice; the other figures are NaN.
+    pictures : of the first so many cases a picture too.
     """
     was_training = module.training
     module.eval()
     model = InProcessModel(module, card, device or torch.device("cpu"))
     values = [label.value for label in card.output.labels]
     measure = _quick if quick else evaluate_labels
-    figures = []
+    figures: list[CaseFigures] = []
     try:
         for loaded in cases:
             kept = preparers.of(loaded, card) if preparers is not None else None
             model.preparer = None if kept is None else lambda _volumes, _card, kept=kept: kept
             result = segment(loaded.images, cast(Any, model), cancelled=stop)
             agreement = measure(result.labels.array, loaded.labels.array, _kji(loaded), values)
-            figures.append(CaseFigures(loaded.case.name, loaded.case.patient, agreement))
+            picture = _picture(loaded, result.labels.array, card) if len(figures) < pictures else None
+            figures.append(CaseFigures(loaded.case.name, loaded.case.patient, agreement, picture))
     finally:
         module.train(was_training)
     return figures
+
+
+def _picture(loaded: LoadedCase, prediction: np.ndarray, card: ModelCard) -> np.ndarray:
+    turn = reorientation(loaded.image, card.plane, card.orientation)
+    image, wanted, found = (turn.apply(a) for a in (loaded.image.array, loaded.labels.array, prediction))
+    number = int((wanted > 0).sum(axis=(1, 2)).argmax())
+    return overlay(image[number], wanted[number], found[number])
 
 
 def _quick(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from medseg.card import ModelCard
+from medseg.io.atomic import disk_error
 
 from ..data import LoadedCase
 from ..losses import Loss
@@ -81,7 +82,14 @@ class StoreBuilder:
             shutil.rmtree(self._spill, ignore_errors=True)
 
     def _write_pieces(self) -> None:
-        """Send what lies in memory to files."""
+        """Send what lies in memory to files. Raises InputError where the disk is full."""
+        try:
+            self._try_to_write_pieces()
+        except OSError as error:
+            self.discard()
+            raise disk_error(error, self.folder or Path()) or error from None
+
+    def _try_to_write_pieces(self) -> None:
         if self._spill is None:
             assert self.folder is not None
             self.folder.mkdir(parents=True, exist_ok=True)
