@@ -276,4 +276,5 @@ def test_the_table_follows_the_folds(tmp_path: Path, tiny: dict[str, Any]) -> No
 def test_the_recipe_has_five_folds_by_patient() -> None:
     recipe = Path(__file__).parents[2] / "training" / "recipes" / "liver-chaos-5fold.yaml"
     config = load_config(recipe)
-    assert config.split.folds == 5 and config.patient == r"(\d+)$" and config.budget.max_minutes == 7
+    assert config.split.folds == 5 and config.patient == r"(\d+)$"
+    assert config.budget.max_minutes is not None and 5 * config.budget.max_minutes < 40  # all of it, one after another
