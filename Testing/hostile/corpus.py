@@ -129,6 +129,22 @@ def valid_models() -> dict[str, bytes]:
         "keras": keras_file(PLAIN_LAYER),
         "hdf5": empty_hdf5(keras_version="2.11.0"),
         "bioimageio": zip_of({"rdf.yaml": DESCRIPTION.encode(), "net.pt": scripted}),
+        "bundle": zip_of({f"b/{name}": content for name, content in bundle_files(scripted).items()}),
+        **{f"keras_{name}": (KERAS_FIXTURES / f"sequential.{name}").read_bytes() for name in ("h5", "keras")},
+    }
+
+
+#: Made once with Keras 2 (`Testing/models_keras`).
+KERAS_FIXTURES = Path(__file__).resolve().parents[1] / "models_keras" / "fixtures"
+
+
+def bundle_files(scripted: bytes) -> dict[str, bytes]:
+    """A small MONAI bundle."""
+    config = {"network_def": "$torch.jit.load('models/model.ts')"}
+    return {
+        "configs/metadata.json": b'{"version": "0.1.0", "monai_version": "1.5.0"}',
+        "configs/inference.json": json.dumps(config).encode(),
+        "models/model.ts": scripted,
     }
 
 
@@ -194,7 +210,7 @@ def pickles(corpus: Corpus, models: dict[str, bytes]) -> None:
             torch.save(wrap(Payload(corpus.mark(full))), stream, _use_new_zipfile_serialization=new)
             corpus.add(full, stream.getvalue())
     for kind, places in {
-        "torchscript": ("data.pkl", "constants.pkl", "attributes.pkl", "extra/more.pkl"),
+        "torchscript": ("data.pkl", "constants.pkl", "attributes.pkl", "traced_inputs.pkl", "extra/more.pkl"),
         "state_dict": ("data.pkl",),
         "pt2": (
             "data/sample_inputs/model.pt",
@@ -236,6 +252,17 @@ def pickles(corpus: Corpus, models: dict[str, bytes]) -> None:
                 weights: corpus.payload(name),
                 "in.npy": b"\x93NUMPY" + corpus.payload(name),
             },
+        )
+
+    # The weights of a bundle, under each name that they may have, as a folder and as a zip.
+    files = bundle_files(models["torchscript"])
+    for number, weights in enumerate(("model.ts", "model.pt", "model.pth", "model.onnx", "model.safetensors")):
+        name = f"bundle-pickle-{number}"
+        with_payload = {k: v for k, v in files.items() if not k.startswith("models/")}
+        corpus.add_folder(name, {**with_payload, f"models/{weights}": corpus.payload(name)})
+        corpus.add_zip(
+            f"{name}.zip",
+            {f"b/{k}": v for k, v in with_payload.items()} | {f"b/models/{weights}": corpus.payload(name)},
         )
 
 
@@ -355,7 +382,7 @@ def code(corpus: Corpus, models: dict[str, bytes]) -> None:
 
 def bombs(corpus: Corpus, models: dict[str, bytes]) -> None:
     """Archives, graphs and headers that ask for far more than they are."""
-    for kind in ("torchscript", "pt2", "keras", "bioimageio", "state_dict"):
+    for kind in ("torchscript", "pt2", "keras", "bioimageio", "state_dict", "bundle"):
         entries = entries_of(models[kind])
         root = next(iter(entries)).partition("/")[0] + "/" if "/" in next(iter(entries)) else ""
         place = {"torchscript": "code/bomb.py", "keras": "assets/bomb", "bioimageio": "rdf.yaml"}.get(kind, "bomb.json")
@@ -378,6 +405,73 @@ def bombs(corpus: Corpus, models: dict[str, bytes]) -> None:
     corpus.add("tuples.pt", b"\x80\x02" + b"(" * 2_000_000 + b"t" * 2_000_000 + b".")
     corpus.add("cycle.pt", b"\x80\x02]q\x00h\x00a.")
     corpus.add("integer.pt", b"\x80\x02\x8b\xff\xff\xff\x7f" + b"\xff" * 64 + b".")
+
+
+def nested(corpus: Corpus, models: dict[str, bytes]) -> None:
+    """Pickles that are short and, hashed, compared, printed or walked through, go on for ever."""
+    twice = b"\x80\x02" + b"K\x01" + b"q\x00h\x00\x86" * 60  # a tuple of itself twice, sixty times over
+    lists = b"\x80\x02]q\x00" + b"".join(b"]q%c(h%ch%ce" % (n + 1, n, n) for n in range(60))
+    long_key = b"X" + (1 << 16).to_bytes(4, "little") + b"k" * (1 << 16)
+    chain = b"\x80\x02" + b"}" + long_key + b"q\x00" + b"}h\x00" * 3000 + b"N" + b"s" * 3001 + b"."
+    rebuilt = b"ctorch._utils\n_rebuild_tensor_v2\n"
+    for name, pickled in {
+        "as-key": b"\x80\x02}" + twice[2:] + b"Ns.",
+        "as-two-keys": b"\x80\x02}" + twice[2:] + b"Ns" + twice[2:] + b"Ns.",
+        "as-type": b"\x80\x02"
+        + rebuilt
+        + b"(("
+        + b"X\x07\0\0\0storage"
+        + twice[2:]
+        + b"X\x01\0\0\x000X\x03\0\0\0cpuK\x04tQK\0K\x04\x85K\x01\x85tR.",
+        "as-value": twice + b".",
+        "lists": lists + b".",
+        "names": chain,
+    }.items():
+        for kind in ("torchscript", "state_dict"):
+            entries = entries_of(models[kind])
+            root = next(iter(entries)).partition("/")[0]
+            corpus.add_zip(f"nested-{name}-{kind}", {**entries, f"{root}/data.pkl": pickled})
+        header = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+        corpus.add(f"nested-{name}-old.pt", header + pickled + pickle.dumps([], 2))
+
+
+def links(corpus: Corpus, models: dict[str, bytes]) -> None:
+    """Links that lead out of the model's folder: ONNX external data, the weights of packages."""
+    from onnx import TensorProto, helper
+
+    secret = corpus.folder / "secret.bin"
+    secret.write_bytes(b"\0" * 4096)
+    for name, location in {"file": "w.bin", "folder": "inner/w.bin"}.items():
+        folder = corpus.folder / "files" / f"linked-{name}"
+        folder.mkdir(parents=True)
+        if name == "file":
+            (folder / "w.bin").symlink_to(secret)
+        else:
+            (corpus.folder / "outer").mkdir()
+            (corpus.folder / "outer" / "w.bin").write_bytes(b"\0" * 4096)
+            (folder / "inner").symlink_to(corpus.folder / "outer", target_is_directory=True)
+        tensor = TensorProto(name="w", data_type=1, dims=[4, 1, 3, 3], data_location=TensorProto.EXTERNAL)
+        tensor.external_data.add(key="location", value=location)
+        shape = ["b", 1, "h", "w"]
+        graph = helper.make_graph(
+            [helper.make_node("Conv", ["x", "w"], ["y"])],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+            [tensor],
+        )
+        path = folder / "model.onnx"
+        path.write_bytes(helper.make_model(graph, ir_version=8).SerializeToString())
+        corpus.files[f"linked-{name}"] = path
+    outside = corpus.folder / "outside.ts"
+    outside.write_bytes(models["torchscript"])
+    for name, files, place in (
+        ("bundle", bundle_files(b""), "models/model.ts"),
+        ("bioimageio", {"rdf.yaml": DESCRIPTION.encode()}, "net.pt"),
+    ):
+        folder = corpus.add_folder(f"linked-{name}", {k: v for k, v in files.items() if k != place})
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).symlink_to(outside)
 
 
 def hdf5(corpus: Corpus) -> None:
@@ -469,6 +563,8 @@ def make_corpus(folder: Path) -> Corpus:
     bombs(corpus, models)
     graphs(corpus)
     hdf5(corpus)
+    nested(corpus, models)
+    links(corpus, models)
     broken(corpus, models)
     return corpus
 

@@ -15,6 +15,8 @@ pytest.importorskip("resource", reason="limits of memory are set as POSIX system
 HERE = Path(__file__).parent
 #: Processor seconds and MiB that one file may take.
 SECONDS, MIB = 10, 600
+#: Formats whose weights a framework's own reader takes.
+WALLED = ("onnx", "torchscript", "pt2", "keras_h5")
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +98,44 @@ def test_what_is_made_to_do_harm_never_opens(results) -> None:
                     "foreign",
                     "cyclic",
                     "huge",
+                    "linked-",
                     "cut-",
                 )
             )
             and name not in harmless
         ):
             assert result["outcome"] != "opened", name
+
+
+def test_damaged_weights_are_loaded_in_a_worker_and_end_nothing_else(corpus, tmp_path) -> None:
+    """What no static check can see, a flipped byte in weights or code, meets the framework's reader behind a wall."""
+    from medseg.client import WorkerClient
+    from medseg.errors import MedSegError
+
+    answered = 0
+    with WorkerClient(temporary_root=tmp_path) as client:
+        for name in (f"flip-{number:02d}-{kind}" for kind in WALLED for number in range(0, 40, 8)):
+            request = client.submit("load", {"model": corpus.files[name]}, timeout_s=60)
+            try:
+                client.wait(request)
+            except MedSegError as error:
+                assert "\n" not in error.line() and len(error.line()) < 1500
+            answered += request.finished
+        assert answered == 5 * len(WALLED)
+        assert client.wait(client.submit("load", {"model": corpus.files["valid-onnx"]}, timeout_s=60))["output"][0] == 1
+    assert list(corpus.executed.iterdir()) == []
+
+
+def test_a_worker_beyond_its_memory_is_one_line(corpus, tmp_path) -> None:
+    """The largest of the corpus that opens, in a tenth of what it takes."""
+    from medseg.client import WorkerClient
+    from medseg.errors import MedSegError
+
+    with WorkerClient(temporary_root=tmp_path) as client:
+        payload = {"model": corpus.files["long-chain.onnx"], "memory_limit_bytes": 64 << 20}
+        with pytest.raises(MedSegError, match="memory") as caught:
+            client.wait(client.submit("load", payload, timeout_s=60))
+    assert "\n" not in caught.value.line()
 
 
 def test_cut_and_flipped_files_are_mostly_told_as_such(results) -> None:
