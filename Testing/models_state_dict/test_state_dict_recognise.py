@@ -13,7 +13,7 @@ from medseg.card import Architecture
 from medseg.models.state_dict_file import complete_card, inspect_state_dict, load_state_dict_network
 from medseg.models.state_dict_recognise import recognise
 from medseg.networks import PRESETS, build_network
-from public_unets import BrainHub, DoubleDown, DownsUps, IncDownUp, UpConv, randomise
+from public_unets import BrainHub, DoubleDown, DownsUps, Gated, IncDownUp, Numbered, UpConv, randomise
 
 
 def check(network: torch.nn.Module, path: Path, channels: int, size: tuple[int, int] = (32, 48), **saved: Any) -> Any:
@@ -69,8 +69,23 @@ def test_every_preset_is_told_by_its_shapes(preset: str) -> None:
         (UpConv, 1),
         (DoubleDown, 3),
         (DownsUps, 3),
+        (Gated, 1),
+        (Numbered, 3),
+        (lambda: Numbered(nested=False), 3),
     ],
-    ids=["inc", "inc bilinear", "inc old", "inc old bilinear", "brain hub", "up conv", "dconv", "downs"],
+    ids=[
+        "inc",
+        "inc bilinear",
+        "inc old",
+        "inc old bilinear",
+        "brain hub",
+        "up conv",
+        "dconv",
+        "downs",
+        "gated",
+        "nested",
+        "numbered",
+    ],
 )
 def test_public_unets_give_their_own_numbers(
     make: Callable[[], torch.nn.Module], channels: int, tmp_path: Path
@@ -78,6 +93,17 @@ def test_public_unets_give_their_own_numbers(
     network = randomise(make())
     report = check(network, tmp_path / "w.pth", channels)
     assert report.details["assumed"] and report.ends_in == ("sigmoid" if isinstance(network, BrainHub) else None)
+
+
+def test_heads_for_deep_supervision_are_left_aside(tmp_path: Path) -> None:
+    network = randomise(Numbered(heads=True))
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    report = inspect_state_dict(tmp_path / "w.pth")
+    loaded = load_state_dict_network(tmp_path / "w.pth", complete_card(report, None))
+    x = torch.randn(1, 3, 32, 48)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(x), network(x), rtol=1e-5, atol=1e-5)
+    assert report.details["not_used"][0].startswith("final1")
 
 
 def test_a_size_that_is_no_multiple_is_padded_as_this_family_does(tmp_path: Path) -> None:
@@ -126,6 +152,14 @@ WIDE, BASIC = (4, 8, 16), (4, 4, 8, 8, 16, 4)
             (16, 24),
         ),
         (lambda n: n.AttentionUnet(2, 1, 2, WIDE, (2, 2)), (16, 24)),
+        (lambda n: n.SegResNet(2, 8, 1, 2), (16, 24)),
+        (
+            lambda n: n.SegResNet(
+                2, 8, 1, 2, norm="batch", blocks_down=(1, 2, 1), blocks_up=(2, 1), upsample_mode="deconv"
+            ),
+            (16, 24),
+        ),
+        (lambda n: n.BasicUNetPlusPlus(2, 1, 2, BASIC), (32, 48)),
     ],
     ids=[
         "unet",
@@ -137,6 +171,9 @@ WIDE, BASIC = (4, 8, 16), (4, 4, 8, 8, 16, 4)
         "dynunet",
         "dynunet ds",
         "attention",
+        "segresnet",
+        "segresnet batch",
+        "plus plus",
     ],
 )
 def test_monai_networks_give_their_own_numbers(make: Callable[[Any], torch.nn.Module], size, tmp_path: Path) -> None:
@@ -148,7 +185,9 @@ def test_monai_networks_give_their_own_numbers(make: Callable[[Any], torch.nn.Mo
     loaded = load_state_dict_network(path, complete_card(report, None))
     x = torch.randn(1, 1, *size)
     with torch.inference_mode():
-        torch.testing.assert_close(loaded(x), network(x), rtol=1e-5, atol=1e-5)
+        wanted = network(x)
+        wanted = wanted[-1] if isinstance(wanted, list) else wanted
+        torch.testing.assert_close(loaded(x), wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_what_the_weights_cannot_tell_is_asked_for(tmp_path: Path) -> None:

@@ -210,3 +210,70 @@ class DownsUps(nn.Module):
         for number in range(0, len(self.ups), 2):
             x = self.ups[number + 1].conv(torch.cat((values.pop(), self.ups[number](x)), 1))
         return self.final_conv(x)
+
+
+class Gated(UpConv):
+    """As `UpConv` with attention gates: Att5.W_g.0, Att5.W_x.0, Att5.psi.0."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__(width)
+        for level in range(5, 1, -1):
+            skip, inner = width * 2 ** (level - 2), max(2, width * 2 ** (level - 3))
+            gate = nn.Module()
+            gate.W_g = nn.Sequential(nn.Conv2d(skip, inner, 1), nn.BatchNorm2d(inner))
+            gate.W_x = nn.Sequential(nn.Conv2d(skip, inner, 1), nn.BatchNorm2d(inner))
+            gate.psi = nn.Sequential(nn.Conv2d(inner, 1, 1), nn.BatchNorm2d(1), nn.Sigmoid())
+            setattr(self, f"Att{level}", gate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = [self.Conv1.conv(x)]
+        for level in range(2, 6):
+            values.append(getattr(self, f"Conv{level}").conv(F.max_pool2d(values[-1], 2)))
+        x = values.pop()
+        for level in range(5, 1, -1):
+            gate, skip, up = getattr(self, f"Att{level}"), values.pop(), getattr(self, f"Up{level}").up(x)
+            skip = skip * gate.psi(torch.relu(gate.W_g(up) + gate.W_x(skip)))
+            x = getattr(self, f"Up_conv{level}").conv(torch.cat((skip, up), 1))
+        return self.Conv_1x1(x)
+
+
+class Numbered(nn.Module):
+    """Names conv0_0.conv1, conv0_0.bn1, …, final: a U-Net or all of UNet++; bilinear with corners aligned."""
+
+    def __init__(self, width: int = 4, nested: bool = True, heads: bool = False) -> None:
+        super().__init__()
+        wide, self.nested, self.heads = [width * 2**level for level in range(5)], nested, heads
+        for level in range(5):
+            for rise in range(5 - level):
+                if rise and not nested and rise != 4 - level:
+                    continue
+                before = (rise if nested else 1) * wide[level] + wide[level + 1] if rise else ([3, *wide])[level]
+                block = nn.Module()
+                block.conv1, block.bn1 = nn.Conv2d(before, wide[level], 3, padding=1), nn.BatchNorm2d(wide[level])
+                block.conv2, block.bn2 = nn.Conv2d(wide[level], wide[level], 3, padding=1), nn.BatchNorm2d(wide[level])
+                setattr(self, f"conv{level}_{rise}", block)
+        for name in ("final1", "final2", "final3", "final4") if heads else ("final",):
+            setattr(self, name, nn.Conv2d(width, 2, 1))
+
+    def _run(self, level: int, rise: int, *values: Tensor) -> Tensor:
+        block = getattr(self, f"conv{level}_{rise}")
+        x = torch.relu(block.bn1(block.conv1(torch.cat(values, 1))))
+        return torch.relu(block.bn2(block.conv2(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        def up(value: Tensor) -> Tensor:
+            return F.interpolate(value, scale_factor=2, mode="bilinear", align_corners=True)
+
+        made = {(0, 0): self._run(0, 0, x)}
+        for level in range(1, 5):
+            made[level, 0] = self._run(level, 0, F.max_pool2d(made[level - 1, 0], 2))
+        if self.nested:
+            for rise in range(1, 5):
+                for level in range(5 - rise):
+                    row = [made[level, number] for number in range(rise)]
+                    made[level, rise] = self._run(level, rise, *row, up(made[level + 1, rise - 1]))
+            return (self.final4 if self.heads else self.final)(made[0, 4])
+        x = made[4, 0]
+        for level in range(3, -1, -1):
+            x = self._run(level, 4 - level, made[level, 0], up(x))
+        return self.final(x)

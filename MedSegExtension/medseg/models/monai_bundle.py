@@ -28,7 +28,8 @@ WEIGHTS = ("models/model.onnx", "models/model.ts", "models/model.pt2", "models/m
            "models/model.pth", "models/model_final_iteration.pt", "models/best_metric_model.pt")  # fmt: skip
 #: Networks a configuration may name, by the last part of the target, and where MONAI keeps them.
 TARGETS = {"unet": "monai-unet", "basicunet": "monai-basic-unet", "dynunet": "monai-dynunet",
-           "attentionunet": "monai-attention-unet", "unet2d": "unet2d", "unet2db": "unet2d-b"}  # fmt: skip
+           "attentionunet": "monai-attention-unet", "segresnet": "monai-segresnet",
+           "basicunetplusplus": "monai-basic-unet-plus-plus", "unet2d": "unet2d", "unet2db": "unet2d-b"}  # fmt: skip
 _HOMES = ("", "monai.networks.nets", "medseg.networks", "networks.nets")
 #: Arguments that change nothing of a network in use, or hold the only value that the network on the list has.
 MAX_VALUES = 10_000

@@ -188,6 +188,8 @@ def _multiple(arguments: Mapping[str, Any]) -> int:
         return prod(max(step) if isinstance(step, list) else step for step in arguments["strides"])
     if "decoder_widths" in arguments and "widths" not in arguments:
         return 2 ** len(arguments["decoder_widths"])
+    if "blocks_up" in arguments:
+        return 2 ** len(arguments["blocks_up"])
     if "blocks" in arguments:
         return 2 ** (len(arguments["blocks"]) + 1)
     if "features" in arguments:

@@ -14,8 +14,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def recognise_monai(shapes: Shapes) -> dict[str, Any] | None:
-    """`UNet`, `BasicUNet`, `DynUNet` or `AttentionUnet` of MONAI, or None."""
-    for recogniser in (_basic, _dynunet, _attention, _unet):
+    """`UNet`, `BasicUNet`, `BasicUNetPlusPlus`, `DynUNet`, `AttentionUnet` or `SegResNet` of MONAI, or None."""
+    for recogniser in (_basic, _plus_plus, _dynunet, _attention, _segresnet, _unet):
         try:
             found = recogniser(shapes)
         except (KeyError, IndexError):
@@ -68,6 +68,78 @@ def _basic(shapes: Shapes) -> dict[str, Any] | None:
         "arguments": arguments,
         "names": {name: name for name in shapes},
         "assumed": assumed,
+    }
+
+
+def _plus_plus(shapes: Shapes) -> dict[str, Any] | None:
+    if "conv_0_0.conv_0.conv.weight" not in shapes or "final_conv_0_4.weight" not in shapes:
+        return None
+    known = re.compile(
+        r"(conv_0_0|conv_[1-4]_0\.convs|upcat_\d_\d\.convs)\.conv_[01]\.(conv|adn\.[NA])\.\w+|"
+        r"upcat_\d_\d\.upsample\.(deconv|preconv)\.\w+|final_conv_0_[1-4]\.\w+"
+    )
+    if not all(known.fullmatch(name) for name in shapes):
+        return None
+    features = [shapes["conv_0_0.conv_0.conv.weight"][0]]
+    features += [shapes[f"conv_{level}_0.convs.conv_0.conv.weight"][0] for level in range(1, 5)]
+    features.append(shapes["upcat_0_4.convs.conv_0.conv.weight"][0])
+    norm, assumed = _norm(shapes, "conv_0_0.conv_0.adn.N")
+    prelu = "conv_0_0.conv_0.adn.A.weight" in shapes
+    return {
+        "family": "BasicUNetPlusPlus (MONAI)",
+        "architecture": "monai-basic-unet-plus-plus",
+        "arguments": {
+            "in_channels": shapes["conv_0_0.conv_0.conv.weight"][1],
+            "out_channels": shapes["final_conv_0_4.weight"][0],
+            "features": features,
+            "norm": norm,
+            "bias": "conv_0_0.conv_0.conv.bias" in shapes,
+            "act": "prelu" if prelu else ["leakyrelu", {"negative_slope": 0.1}],
+            "upsample": "deconv" if "upcat_0_1.upsample.deconv.weight" in shapes else "nontrainable",
+        },
+        "names": {name: name for name in shapes},
+        "assumed": assumed if prelu else (*assumed, "LeakyReLU with slope 0.1, MONAI's default"),
+    }
+
+
+def _segresnet(shapes: Shapes) -> dict[str, Any] | None:
+    if "convInit.conv.weight" not in shapes or "conv_final.2.conv.weight" not in shapes:
+        return None
+    known = re.compile(
+        r"convInit\.conv\.\w+|(down|up)_layers\.\d\.\d+\.((norm|conv)[12](\.conv)?|conv)\.\w+|"
+        r"up_samples\.\d\.([01]\.)(conv|deconv)\.\w+|conv_final\.(0|2\.conv)\.\w+"
+    )
+    if not all(known.fullmatch(name) for name in shapes):
+        return None
+    down, up = [], []
+    while f"down_layers.{len(down)}.1.conv1.conv.weight" in shapes:
+        count = 1
+        while f"down_layers.{len(down)}.{count + 1}.conv1.conv.weight" in shapes:
+            count += 1
+        down.append(count)
+    while f"up_layers.{len(up)}.0.conv1.conv.weight" in shapes:
+        count = 1
+        while f"up_layers.{len(up)}.{count}.conv1.conv.weight" in shapes:
+            count += 1
+        up.append(count)
+    first = shapes["convInit.conv.weight"]
+    batch = "conv_final.0.running_mean" in shapes
+    trained = "up_samples.0.1.deconv.weight" in shapes
+    assumed = ["ReLU", *([] if batch else ["group norm in 8 groups, MONAI's default"])]
+    return {
+        "family": "SegResNet (MONAI)",
+        "architecture": "monai-segresnet",
+        "arguments": {
+            "in_channels": first[1],
+            "out_channels": shapes["conv_final.2.conv.weight"][0],
+            "init_filters": first[0],
+            "blocks_down": down,
+            "blocks_up": up,
+            "norm": "batch" if batch else ["group", {"num_groups": 8}],
+            "upsample_mode": "deconv" if trained else "nontrainable",
+        },
+        "names": {name: name for name in shapes},
+        "assumed": tuple(assumed),
     }
 
 

@@ -7,6 +7,7 @@ interpolation), as each project documents it. The network itself is `medseg.netw
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ class Layout:
     skip_first: bool
     interpolation: str = "bilinear-corners"
     head_activation: str = "none"
+    #: Beginning of the names of an attention gate, whose parts are W_g, W_x and psi.
+    gate: Namer | None = None
 
 
 def _level(text: str, last: str | None = None, first: str | None = None) -> Namer:
@@ -89,6 +92,26 @@ LAYOUTS = (
         interpolation="nearest",
     ),
     Layout(
+        "attention U-Net with the tensor names Conv1, Att5, Up_conv5, Conv_1x1",
+        _level("Conv{one}.conv."),
+        lambda level, levels: f"Up_conv{level + 2}.conv.",
+        ("0", "1", "3", "4"),
+        (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
+        "Conv_1x1",
+        True,
+        interpolation="nearest",
+        gate=lambda level, levels: f"Att{level + 2}.",
+    ),
+    Layout(
+        "U-Net with the tensor names conv0_0, conv4_0, conv0_4, final",
+        _level("conv{level}_0."),
+        lambda level, levels: f"conv{level}_{levels - 1 - level}.",
+        ("conv1", "bn1", "conv2", "bn2"),
+        (lambda *_: "", None),
+        "final",
+        True,
+    ),
+    Layout(
         "U-Net with the tensor names dconv_down1, dconv_up3, conv_last",
         _level("dconv_down{one}."),
         _level("dconv_up{one}."),
@@ -109,8 +132,39 @@ LAYOUTS = (
 )
 
 
+_NESTED = re.compile(r"conv\d_\d\.(conv|bn)[12]\.\w+|final[1-9]?\.\w+")
+
+
+def _nested(shapes: Shapes) -> dict[str, Any] | None:
+    """UNet++ with the names conv0_0, conv0_1, …: every node of the triangle, and one head or one for each node."""
+    if "conv0_1.conv1.weight" not in shapes or not all(_NESTED.fullmatch(name) for name in shapes):
+        return None
+    levels = 1
+    while f"conv{levels}_0.conv1.weight" in shapes:
+        levels += 1
+    if f"conv{levels - 2}_1.conv1.weight" not in shapes:
+        return None
+    last = f"final{levels - 1}" if f"final{levels - 1}.weight" in shapes else "final"
+    left = tuple(sorted(name for name in shapes if name.startswith("final") and not name.startswith(f"{last}.")))
+    return {
+        "family": "UNet++ with the tensor names conv0_0, conv0_1, final",
+        "architecture": "nested-unet",
+        "arguments": {
+            "in_channels": shapes["conv0_0.conv1.weight"][1],
+            "out_channels": shapes[f"{last}.weight"][0],
+            "widths": [shapes[f"conv{level}_0.conv2.weight"][0] for level in range(levels)],
+        },
+        "names": {name: name.replace(f"{last}.", "final.") for name in shapes if name not in left},
+        "left": left,
+        "assumed": ("bilinear upsampling with corners aligned", "ReLU"),
+    }
+
+
 def recognise_public(shapes: Shapes) -> dict[str, Any] | None:
-    """The U-Net of one of `LAYOUTS`, with every tensor accounted for, or None."""
+    """The U-Net of one of `LAYOUTS`, or the UNet++ of `_nested`, with every tensor accounted for, or None."""
+    found = _nested(shapes)
+    if found is not None:
+        return found
     for layout in LAYOUTS:
         if f"{layout.head}.weight" not in shapes:
             continue
@@ -141,6 +195,10 @@ def _fit(layout: Layout, levels: int, shapes: Shapes) -> dict[str, Any] | None:
             take(layout.up[0](level, levels), f"up.{level}.conv")
             if layout.up[1] is not None:
                 take(layout.up[1](level, levels), f"up.{level}.norm")
+            if layout.gate is not None:
+                for theirs, ours in (("W_g", "below"), ("W_x", "skip"), ("psi", "out")):
+                    take(f"{layout.gate(level, levels)}{theirs}.0", f"gates.{level}.{ours}_conv")
+                    take(f"{layout.gate(level, levels)}{theirs}.1", f"gates.{level}.{ours}_norm")
     take(layout.head, "head")
     if set(names) != set(shapes):
         return None
@@ -173,6 +231,8 @@ def _describe(layout: Layout, levels: int, ours: Shapes, names: dict[str, str]) 
         "head_kernel": ours["head.weight"][2],
         "head_activation": layout.head_activation,
     }
+    if layout.gate is not None:
+        arguments["gate_widths"] = [ours[f"gates.{level}.out_conv.weight"][1] for level in range(levels - 1)]
     assumed = [
         f"concatenation of {'the skip connection first' if layout.skip_first else 'the upsampled values first'}",
         "ReLU",

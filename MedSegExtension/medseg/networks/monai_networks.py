@@ -196,6 +196,39 @@ def monai_attention_unet(
     return _multiple(network, steps)
 
 
+def monai_segresnet(
+    in_channels: int = 1,
+    out_channels: int = 2,
+    init_filters: int = 8,
+    blocks_down: Sequence[int] = (1, 2, 2, 4),
+    blocks_up: Sequence[int] = (1, 1, 1),
+    act: Named = "relu",
+    norm: Named = ("group", {"num_groups": 8}),
+    upsample_mode: str = "nontrainable",
+) -> nn.Module:
+    """``monai.networks.nets.SegResNet`` in 2D."""
+    _edges(in_channels, out_channels)
+    check_channels("init_filters", init_filters)
+    down, up = tuple(blocks_down), tuple(blocks_up)
+    if not 2 <= len(down) <= 8 or len(up) != len(down) - 1:
+        raise InputError(f"architecture argument blocks_down is {blocks_down!r}", mend="give one more than blocks_up")
+    if any(not 1 <= check_whole("blocks", count) <= 64 for count in (*down, *up)):
+        raise InputError(f"architecture argument blocks_down is {blocks_down!r}", mend="give 1 to 64 blocks a level")
+    check_choice("upsample_mode", upsample_mode, ("nontrainable", "deconv"))
+    network = _nets().SegResNet(
+        spatial_dims=2,
+        init_filters=init_filters,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        act=_named("act", act, _ACTS),
+        norm=_named("norm", norm, _NORMS),
+        blocks_down=down,
+        blocks_up=up,
+        upsample_mode=upsample_mode,
+    )
+    return _multiple(network, (2,) * (len(down) - 1))
+
+
 def _nets() -> Any:
     try:
         from monai.networks import nets

@@ -32,6 +32,8 @@ class PlainUNet(nn.Module):
     up_widths : channels after upsampling; needs a convolution. ``up_norm`` : batch norm and ReLU behind that one.
     skip_first : whether the encoder's values come first where both are concatenated.
     head_activation : "none" or "sigmoid", as the last layer.
+    gate_widths : inner channels of an additive attention gate on each skip connection (Oktay et al. 2018,
+        arXiv:1804.03999), fine to coarse; None: no gates.
 
     Maps float32 (B, in_channels, H, W) to (B, out_channels, H, W). Sizes that are no multiple of `multiple_of` are met
     by padding the upsampled side with zeros, half on each side.
@@ -55,6 +57,7 @@ class PlainUNet(nn.Module):
         skip_first: bool = True,
         head_kernel: int = 1,
         head_activation: str = "none",
+        gate_widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.in_channels = check_channels("in_channels", in_channels)
@@ -92,6 +95,12 @@ class PlainUNet(nn.Module):
             _Up(before, after, upsampling, up_kernel, raised is not None, up_norm)
             for before, after in zip(below, upper, strict=True)
         )
+        self.gates: nn.ModuleList | None = None
+        if gate_widths is not None:
+            inner = _widths("gate_widths", gate_widths, wide[:-1])
+            self.gates = nn.ModuleList(
+                _Gate(after, skip, width) for after, skip, width in zip(upper, wide[:-1], inner, strict=True)
+            )
         self.decoder = nn.ModuleList(
             level(skip + after, between, out)
             for skip, after, between, out in zip(wide[:-1], upper, decoded_middle, decoded, strict=True)
@@ -108,6 +117,8 @@ class PlainUNet(nn.Module):
             if x.shape[2:] != skip.shape[2:]:
                 down, right = skip.shape[2] - x.shape[2], skip.shape[3] - x.shape[3]
                 x = F.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2))
+            if self.gates is not None:
+                skip = self.gates[number](x, skip)
             x = self.decoder[number](torch.cat((skip, x) if self.skip_first else (x, skip), dim=1))
         x = self.head(x)
         return torch.sigmoid(x) if self.head_activation == "sigmoid" else x
@@ -125,6 +136,20 @@ class _Level(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))))
+
+
+class _Gate(nn.Module):
+    """How much of each pixel of a skip connection is let through, from it and the coarser level's value."""
+
+    def __init__(self, below: int, skip: int, inner: int) -> None:
+        super().__init__()
+        self.below_conv, self.below_norm = nn.Conv2d(below, inner, 1), nn.BatchNorm2d(inner)
+        self.skip_conv, self.skip_norm = nn.Conv2d(skip, inner, 1), nn.BatchNorm2d(inner)
+        self.out_conv, self.out_norm = nn.Conv2d(inner, 1, 1), nn.BatchNorm2d(1)
+
+    def forward(self, below: Tensor, skip: Tensor) -> Tensor:
+        both = F.relu(self.below_norm(self.below_conv(below)) + self.skip_norm(self.skip_conv(skip)))
+        return skip * torch.sigmoid(self.out_norm(self.out_conv(both)))
 
 
 class _Up(nn.Module):

@@ -18,8 +18,10 @@ from .monai_networks import (
     monai_basic_unet,
     monai_basic_unet_plus_plus,
     monai_dynunet,
+    monai_segresnet,
     monai_unet,
 )
+from .nested_unet import NestedUNet
 from .onnx_network import OnnxNetwork
 from .plain_unet import PlainUNet
 from .resnet_unet import ResNetUNet
@@ -34,6 +36,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "ensemble": Ensemble,
     # Networks made elsewhere, for weights that exist.
     "plain-unet": PlainUNet,
+    "nested-unet": NestedUNet,
     "resnet-unet": ResNetUNet,
     "encoder-unet": EncoderUNet,
     "monai-unet": monai_unet,
@@ -41,6 +44,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "monai-basic-unet-plus-plus": monai_basic_unet_plus_plus,
     "monai-dynunet": monai_dynunet,
     "monai-attention-unet": monai_attention_unet,
+    "monai-segresnet": monai_segresnet,
     "keras-graph": KerasNetwork,
     "onnx-graph": OnnxNetwork,
 }
