@@ -9,14 +9,16 @@ from .volumeInput import RAS_TO_LPS
 
 
 def segmentPoint(labels, value: int) -> np.ndarray | None:
-    """A RAS point inside a structure: its voxel nearest to the middle of its largest slice; None where it is empty.
+    """A RAS point inside a structure: its voxel nearest to the middle of a large slice in the middle; None where it is empty.
 
     :param labels: the run's label map (`medseg.Volume`) on the grid of the volume as it lies in the world.
     """
     counts = np.count_nonzero(labels.array == value, axis=(1, 2))
     if not counts.any():
         return None
-    k = int(counts.argmax())
+    # Of the largest slices the one nearest to the middle.
+    largest = np.flatnonzero(counts >= 0.9 * counts.max())
+    k = int(largest[np.abs(largest - np.average(np.arange(counts.size), weights=counts)).argmin()])
     rows, columns = np.nonzero(labels.array[k] == value)
     middle = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
     lps = labels.ijk_to_lps @ np.array([columns[middle], rows[middle], k, 1.0])

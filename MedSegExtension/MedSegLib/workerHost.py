@@ -14,6 +14,9 @@ from medseg.client import Request, WorkerClient
 #: How often the timer looks whether the worker has said something.
 POLL_MS = 50
 
+#: How long a cancelled run may take to stop by itself; then its process is killed. Cancelling answers within a second.
+CANCEL_S = 0.7
+
 
 class WorkerHost:
     """Owns the `WorkerClient`. Polls from a QTimer while anything is under way; elsewhere `wait` polls.
@@ -29,7 +32,9 @@ class WorkerHost:
     @property
     def client(self) -> WorkerClient:
         if self._client is None:
-            self._client = WorkerClient(pythonCommand(), environment=startupEnvironment(), install=howToInstall)
+            self._client = WorkerClient(
+                pythonCommand(), environment=startupEnvironment(), install=howToInstall, cancel_grace_s=CANCEL_S
+            )
         return self._client
 
     def submit(self, op: str, payload: dict, onProgress=None, onFinished=None, timeout: float | None = None) -> Request:
