@@ -9,7 +9,7 @@ from .volumeInput import RAS_TO_LPS
 
 
 def segmentPoint(labels, value: int) -> np.ndarray | None:
-    """A RAS point inside a structure: its voxel nearest to the middle of a large slice in the middle; None where it is empty.
+    """A RAS point inside a structure, in the middle of one of its large slices; None where it is empty.
 
     :param labels: the run's label map (`medseg.Volume`) on the grid of the volume as it lies in the world.
     """

@@ -11,7 +11,18 @@ MODULE = Path(__file__).resolve().parents[2] / "MedSegExtension"
 FILES = [MODULE / "MedSeg.py", *sorted((MODULE / "MedSegLib").glob("*.py"))]
 
 #: What Slicer brings: its own packages, VTK, numpy; the standard library; ours.
-BROUGHT = {"slicer", "qt", "ctk", "vtk", "numpy", "medseg", "MedSegLib", "SampleData", "packaging", *sys.stdlib_module_names}
+BROUGHT = {
+    "slicer",
+    "qt",
+    "ctk",
+    "vtk",
+    "numpy",
+    "medseg",
+    "MedSegLib",
+    "SampleData",
+    "packaging",
+    *sys.stdlib_module_names,
+}
 
 
 def test_nothing_is_imported_that_slicer_lacks():
