@@ -26,7 +26,9 @@ format: $(VENV)/.test-ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test-ready
+# Two minutes of it are fuzzing: the static checks of model files (atheris has wheels for Linux on x86_64 alone).
+bench: $(VENV)/.fuzz-ready
+	$(BIN)/python Testing/fuzz/fuzz_models.py --seconds 120
 	$(BIN)/python Testing/benchmarks/inference.py
 	$(BIN)/python Testing/benchmarks/window.py
 
@@ -44,6 +46,10 @@ $(VENV)/.test-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
 	@touch $@ $(VENV)/.demo-ready
+
+$(VENV)/.fuzz-ready: $(VENV)/.test-ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	@touch $@
 
 $(VENV)/.demo-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
