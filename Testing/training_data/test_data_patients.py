@@ -152,3 +152,15 @@ def test_every_line_is_given_once_and_in_a_fixed_order(tmp_path: Path) -> None:
     again = [(c and c.name, [p.line() for p in found]) for c, found in check_cases(config(tmp_path))]
     assert first == again
     assert [name for name, _ in first] == [None, "a", "c", None]
+
+
+def test_a_table_beside_the_configuration_is_found_from_anywhere_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run keeps its configuration, and an export is started from another folder."""
+    folder_of(tmp_path / "data", "a")
+    (tmp_path / "who.csv").write_text("case,patient\na,P1\n")
+    monkeypatch.chdir(tmp_path)
+    kept = config(tmp_path / "data", patients="who.csv").model_dump(mode="json")
+    monkeypatch.chdir("/")
+    assert patients(parse_config(kept)) == {"a": "P1"}

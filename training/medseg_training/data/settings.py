@@ -89,6 +89,12 @@ class DataSettings(Section):
     """What the cases are, for the card: ``MR volumes of the CHAOS challenge`` ..."""
     synthetic: bool = False
 
+    @field_validator("patients")
+    @classmethod
+    def _found_again(cls, value: Path | None) -> Path | None:
+        # A run keeps this configuration and may be exported from another working folder.
+        return value.resolve() if value is not None and value.is_file() else value
+
     @model_validator(mode="after")
     def _data_is_clear(self) -> DataSettings:
         if self.patient is not None and self.patients is not None:
