@@ -5,13 +5,14 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -72,12 +73,12 @@ class MedSegParameterNode:
     device: str = "auto"
     flips: str = "none"
     ownThreshold: bool = False
-    threshold: float = 0.5
+    threshold: Annotated[float, WithinRange(0.01, 0.99)] = 0.5
     ownPostprocessing: bool = False
-    minimumPart: float = 0.0
-    keepLargest: int = 0
+    minimumPart: Annotated[float, WithinRange(0.0, 100000.0)] = 0.0
+    keepLargest: Annotated[int, WithinRange(0, 100)] = 0
     fillHoles: bool = False
-    smoothing: float = 0.5
+    smoothing: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
 
 
 class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -708,12 +709,12 @@ class MedSegTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self) -> None:
-        from MedSegLib import panelTest, requirements, selfTest
+        from MedSegLib import ductsTest, panelTest, requirements, selfTest
 
         missing = requirements.missingRequirements()
         if missing:
             logging.warning("MedSeg: %s not installed, so only what happens then is tested", ", ".join(missing))
-        scenarios = selfTest.SCENARIOS
+        scenarios = selfTest.SCENARIOS + ductsTest.SCENARIOS
         if slicer.util.mainWindow() is not None and not missing:
             scenarios += panelTest.SCENARIOS
         for scenario in (selfTest.scenarioPackagesAbsent,) if missing else scenarios:

@@ -20,3 +20,9 @@ def test_scenario(name, scene, logic):
     from MedSegLib import selfTest
 
     getattr(selfTest, name)(unittest.TestCase(), logic)
+
+
+def test_ducts(scene, logic):
+    from MedSegLib import ductsTest
+
+    ductsTest.scenarioDucts(unittest.TestCase(), logic)

@@ -6,59 +6,16 @@ import numpy as np
 import pytest
 
 
-def _tree() -> np.ndarray:
-    """A trunk with a narrow place and two arms, 1 mm voxels."""
-    k, j, i = np.indices((70, 40, 80)).astype(float)
-    labels = np.zeros(k.shape, bool)
-
-    def tube(start, stop, radius, narrow=None):
-        a, b = np.array(start, float), np.array(stop, float)
-        length = np.linalg.norm(b - a)
-        d = (b - a) / length
-        p = (i - a[0], j - a[1], k - a[2])
-        along = np.clip(sum(x * y for x, y in zip(p, d, strict=True)), 0, length)
-        away = np.sqrt(sum((x - along * y) ** 2 for x, y in zip(p, d, strict=True)))  # the ends are round
-        r = radius if narrow is None else radius - (radius - narrow) * np.exp(-(((along - length / 2) / 4) ** 2))
-        labels[away <= r] = True
-
-    tube((40, 20, 5), (40, 20, 45), 4, 1.6)
-    tube((40, 20, 45), (15, 20, 65), 3)
-    tube((40, 20, 45), (65, 20, 65), 3)
-    return labels.astype(np.uint8)
-
-
 @pytest.fixture
 def drawn(window):
-    """The window with a volume, its segmentation and two segments: "ducts", and "reference" with a piece missing."""
-    import slicer
-
+    """The window with a volume and its segmentation: "ducts", and "short" with a piece missing."""
     widget = window.open()
-    volume = window.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "MRCP")
-    slicer.util.updateVolumeFromArray(volume, (100 + 200 * _tree()).astype(np.int16))
-    node = window.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Segmentation")
-    node.CreateDefaultDisplayNodes()
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    window.segmentation, window.volume, window.ducts = node, volume, widget.ductsUi
-    window.draw = lambda name, labels: _draw(node, volume, name, labels)
-    window.draw("ducts", _tree())
-    window.draw("reference", np.where(np.arange(70)[:, None, None] < 20, 0, _tree()).astype(np.uint8))
+    from MedSegLib.ductsTest import addTree, drawnTree, drawSegment
+
+    window.volume, window.segmentation = addTree()
+    window.tree, window.ducts = drawnTree, widget.ductsUi
+    window.draw = lambda name, labels: drawSegment(window.segmentation, window.volume, name, labels)
     return window
-
-
-def _draw(node, volume, name: str, labels: np.ndarray) -> None:
-    import slicer
-    from MedSegLib.segmentsOutput import BINARY, orientedLabelmap, voxelsToSegmentation
-
-    image = orientedLabelmap(labels, voxelsToSegmentation(volume, node))
-    segment = node.GetSegmentation().GetSegment(name)
-    if segment is not None:
-        segment.AddRepresentation(BINARY, image)
-        node.GetSegmentation().InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
-        return
-    segment = slicer.vtkSegment()
-    segment.SetName(name)
-    segment.AddRepresentation(BINARY, image)
-    node.GetSegmentation().AddSegment(segment, name)
 
 
 def _measure(drawn) -> None:
@@ -101,7 +58,7 @@ def test_an_edit_measures_again_when_asked_to(drawn):
     ui = drawn.ducts
     _measure(drawn)
     before = drawn.widget.ductsPanel.measured
-    half = _tree()
+    half = drawn.tree()
     half[40:] = 0  # the arms are gone
     drawn.draw("ducts", half)
     drawn.wait(lambda: not drawn.widget.ductsPanel.running)
@@ -132,7 +89,7 @@ def test_compare_and_give_back(drawn, tmp_path):
     assert ui.compareButton.enabled and not ui.giveBackButton.enabled
     ui.compareButton.click()
     drawn.wait(lambda: not drawn.widget.comparePanel.running)
-    a, b = _tree(), _tree()
+    a, b = drawn.tree(), drawn.tree()
     b[:20] = 0
     assert f"Dice {2 * (a & b).sum() / (a.sum() + b.sum()):.3f}" in ui.compareStatusLabel.text
     ui.giveBackPathLineEdit.currentPath = str(tmp_path / "set")
