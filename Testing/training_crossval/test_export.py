@@ -124,7 +124,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
 
     monkeypatch.setattr(export_files, "write_model", other_weights)
     with pytest.raises(MedSegError, match="differs from the original"):
-        export(run, tmp_path / "model.onnx")
+        export(run, tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 
