@@ -54,10 +54,12 @@ class Split(Section):
     folds: int | None = Field(default=None, ge=2)
     """Number of folds; with it, fold ``fold`` validates and ``validation`` is not used."""
     fold: int = Field(default=0, ge=0)
+    """Which of the folds validates, from 0."""
     stratify: str | None = None
     """What ``medseg crossval`` balances its folds by: ``table`` (the column stratum of ``patients``), ``labels`` (which
     ones a reference holds), or a regular expression on the case name whose first group is the stratum."""
     seed: int = 0
+    """Of the order in which patients are dealt out."""
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Split:
@@ -73,8 +75,11 @@ class Optimiser(Section):
     """Learning rate rises linearly over ``warm_up`` of the run, then follows ``schedule``."""
 
     name: Literal["adam", "adamw"] = "adamw"
+    """In adamw the weight decay is apart from the gradient."""
     learning_rate: float = Field(default=2e-3, gt=0)
+    """The highest, after the warm-up."""
     weight_decay: Amount = 1e-2
+    """Of the convolutions' weights; scales and biases do not decay."""
     warm_up: float = Field(default=0.03, ge=0, lt=1)
     """Share of the run."""
     schedule: Literal["cosine", "poly", "plateau", "constant"] = "cosine"
@@ -84,8 +89,11 @@ class Optimiser(Section):
     final_share: Share = 0.01
     """Of the learning rate, at the end of ``cosine``, and the least that ``plateau`` goes down to."""
     power: float = Field(default=0.9, gt=0)
+    """Of ``poly``."""
     plateau_patience: int = Field(default=5, ge=1)
+    """Validations (or epochs) that ``plateau`` waits."""
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)
+    """What ``plateau`` multiplies with."""
     clip_gradient: float | None = Field(default=5.0, gt=0)
     """Largest norm of the whole gradient."""
     ema_decay: float = Field(default=0.998, ge=0, lt=1)
@@ -96,6 +104,7 @@ class Sampling(Section):
     """What a batch holds."""
 
     batch_size: int = Field(default=8, ge=1)
+    """Of all processes together, where several train one network."""
     crop: tuple[int, int] | None = None
     """(rows, columns) of the network's input; whole slices where left out."""
     foreground_share: Share = 0.67
@@ -113,7 +122,9 @@ class Budget(Section):
     max_minutes: float | None = Field(default=None, gt=0)
     """Wall time of training, validation and checkpoints included, loading the data not."""
     epochs: int | None = Field(default=None, ge=1)
+    """An epoch is so many steps; a checkpoint is written after each."""
     steps_per_epoch: int = Field(default=100, ge=1)
+    """Batches in an epoch, drawn at random: not one pass over the slices."""
 
     @model_validator(mode="after")
     def _some_end(self) -> Budget:
@@ -126,6 +137,7 @@ class Validation(Section):
     """How often the validation patients are segmented as ``medseg segment`` would, and when that ends the run."""
 
     every_epochs: int = Field(default=5, ge=1)
+    """Epochs from one validation to the next."""
     patience: int | None = Field(default=None, ge=1)
     """Validations without a better figure before the run stops early."""
     figure: Literal["dice", "cldice", "dice+cldice"] = "dice"
@@ -146,6 +158,7 @@ class Config(DataSettings):
     """Everything a run needs. ``card`` is a model card without architecture, weights_sha256 and training."""
 
     card: dict[str, Any]
+    """A model card without architecture, weights_sha256 and training: docs/model-card.md."""
     network: Network = Network()
     split: Split = Split()
     loss: Loss = Loss()
@@ -157,7 +170,9 @@ class Config(DataSettings):
     validation: Validation = Validation()
     crossval: CrossValidation = CrossValidation()
     seed: int = 0
+    """Of the first weights, of what is drawn, and of the augmentation."""
     threads: int | None = Field(default=None, ge=1)
+    """On the CPU; as torch chooses where left out. One is much faster than two on a machine with other work."""
     device: str = "auto"
     """``auto`` (CUDA, else Apple's GPU, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
