@@ -71,7 +71,7 @@ def application():
         ScriptedLoadableModuleTest=ScriptedLoadableModuleTest,
     )
     _module("i18n", tr=lambda text: text, translate=lambda context, text: text)
-    _module("parameterNodeWrapper", parameterNodeWrapper=lambda cls: cls)
+    _module("parameterNodeWrapper", parameterNodeWrapper=lambda cls: cls, WithinRange=lambda *bounds: bounds)
     if str(EXTENSION) not in sys.path:
         sys.path.insert(0, str(EXTENSION))
     return instance

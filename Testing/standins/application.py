@@ -16,7 +16,7 @@ from PySide6 import QtCore, QtWidgets
 from . import pythonqt, widgets
 from .mrml import mrml_application
 from .packages import Packages
-from .parameter_node import parameterNodeWrapper
+from .parameter_node import WithinRange, parameterNodeWrapper
 
 EXTENSION = Path(__file__).resolve().parents[2] / "MedSegExtension"
 
@@ -197,7 +197,7 @@ class StandIn:
         for name, kind in widgets.QMRML.items():
             put(slicer, name, kind)
         self._module("i18n", tr=tr, translate=lambda context, text: self.app.translate(context, text))
-        self._module("parameterNodeWrapper", parameterNodeWrapper=parameterNodeWrapper)
+        self._module("parameterNodeWrapper", parameterNodeWrapper=parameterNodeWrapper, WithinRange=WithinRange)
         put(slicer.util, "mainWindow", lambda: None)
         put(slicer.util, "restart", self.app.restart)
         put(slicer.util, "pip_install", lambda lines: self.packages.pip_install(lines))

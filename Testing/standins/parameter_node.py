@@ -24,8 +24,17 @@ CONNECTORS: dict[str, tuple[tuple[type, ...], str, str]] = {
 }
 
 
+class WithinRange:
+    """Annotation: the value lies between two bounds; anything else is refused."""
+
+    def __init__(self, minimum: float, maximum: float) -> None:
+        self.minimum, self.maximum = minimum, maximum
+
+
 class _Field:
-    def __init__(self, name: str, kind: type, default: Any) -> None:
+    def __init__(self, name: str, kind: Any, default: Any) -> None:
+        self.range = next((a for a in getattr(kind, "__metadata__", ()) if isinstance(a, WithinRange)), None)
+        kind = typing.get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
         self.name, self.kind, self.default = name, kind, default
         self.is_node = hasattr(kind, "IsTypeOf") or issubclass(kind, vtk.vtkObject)
 
@@ -46,6 +55,8 @@ class _Field:
             return
         if self.kind is not str and not isinstance(value, (self.kind, int) if self.kind is float else self.kind):
             raise ValueError(f"{self.name} takes a {self.kind.__name__}, not {value!r}")
+        if self.range is not None and not self.range.minimum <= value <= self.range.maximum:
+            raise ValueError(f"{self.name}: {value} is not within {self.range.minimum} and {self.range.maximum}")
         node.SetParameter(self.name, str(value))
 
 
@@ -53,7 +64,7 @@ def parameterNodeWrapper(cls: type) -> type:
     """Class decorator: typed fields on a parameter node."""
     fields = {
         name: _Field(name, kind, getattr(cls, name, None if hasattr(kind, "SafeDownCast") else kind()))
-        for name, kind in typing.get_type_hints(cls).items()
+        for name, kind in typing.get_type_hints(cls, include_extras=True).items()
     }
     for name, field in fields.items():
         setattr(cls, name, field)
@@ -130,6 +141,13 @@ def _connector(field: _Field, widget: Any) -> tuple[Any, Any, str]:
     kinds, attribute, signal = CONNECTORS.get(name, ((), "", ""))
     if field.kind not in kinds:
         raise RuntimeError(f"no connector between {name} and {field.kind.__name__} ({field.name})")
+    if name in ("ctkSliderWidget", "QSlider") and field.range is None:
+        raise RuntimeError(f"{name} cannot be connected to {field.name}, which is unbounded")
+    if name in ("ctkSliderWidget", "QSlider", "QSpinBox", "QDoubleSpinBox"):
+        # Slicer sets the widget's range, whatever the .ui file says.
+        unbounded = (-(2**31), 2**31 - 1) if field.kind is int else (float("-inf"), float("inf"))
+        bounds = unbounded if field.range is None else (field.range.minimum, field.range.maximum)
+        widget.minimum, widget.maximum = bounds
     return (
         lambda w: field.kind(getattr(w, attribute)),
         lambda w, value: setattr(w, attribute, str(value) if field.kind is Path else value),
