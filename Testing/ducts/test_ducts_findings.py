@@ -92,8 +92,10 @@ def test_files(tree, tmp_path):
         "case.json",
         "case-branches.csv",
         "case-profile.csv",
+        "case-findings.csv",
         "case-centreline.vtp",
         "case.stl",
+        "case.glb",
     ]
     data = json.loads(files[0].read_text())
     assert data["coordinate_system"] == "LPS" and data["units"]["volume"] == "ml"
@@ -103,12 +105,12 @@ def test_files(tree, tmp_path):
     profile = list(csv.DictReader(files[2].open()))
     assert len(profile) == sum(len(b.points_lps_mm) for b in m.branches)
 
-    piece = ET.parse(files[3]).getroot().find("PolyData/Piece")
+    piece = ET.parse(files[4]).getroot().find("PolyData/Piece")
     assert piece is not None and int(piece.get("NumberOfLines", "0")) == len(m.branches)
     points = np.array(piece.find("Points/DataArray").text.split(), dtype=float).reshape(-1, 3)
     assert points == pytest.approx(np.concatenate([b.points_lps_mm for b in m.branches]), abs=1e-3)
 
-    raw = files[4].read_bytes()
+    raw = files[5].read_bytes()
     count = int.from_bytes(raw[80:84], "little")
     assert b"SPACE=LPS" in raw[:80] and len(raw) == 84 + 50 * count
     triangles = np.frombuffer(raw[84:], dtype=[("n", "<f4", 3), ("v", "<f4", (3, 3)), ("a", "<u2")])["v"].astype(float)

@@ -26,7 +26,7 @@ def run(*arguments: object) -> int:
 
 
 def test_json_is_one_object_and_names_the_files(mask, tmp_path, capsys):
-    assert run("measure", mask, "-o", tmp_path / "out", "--json") == 0
+    assert run("measure", mask, "-o", tmp_path / "out", "--json", "--no-report") == 0
     data = json.loads(capsys.readouterr().out)
     assert data["branches"][0]["length_mm"] == pytest.approx(30, abs=1)
     assert {f.rsplit("/", 1)[-1].replace("\\", "/") for f in data["files"]} == {
@@ -35,13 +35,13 @@ def test_json_is_one_object_and_names_the_files(mask, tmp_path, capsys):
 
 
 def test_table_says_what_was_measured(mask, tmp_path, capsys):
-    assert run("measure", mask, "-o", tmp_path) == 0
+    assert run("measure", mask, "-o", tmp_path, "--no-report") == 0
     text = capsys.readouterr().out
     assert "1 branches in 1 parts" in text and "duct.json" in text
 
 
 def test_empty_label_is_said_and_is_no_failure(mask, tmp_path, capsys):
-    assert run("measure", mask, "-o", tmp_path, "--label", 5) == 0
+    assert run("measure", mask, "-o", tmp_path, "--label", 5, "--no-report") == 0
     assert "label 5 is empty" in capsys.readouterr().out
 
 

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..io import atomic_path, case_name, find_cases, read_labels
 from ..metrics import FIGURES, Agreement, Spread, Summary, evaluate_labels, summarise
 from .common import JsonOption, errors, output, print_json, progress_line
+from .evaluate_trees import Trees, compare_as_trees, print_trees, trees_json
 
 POLICY = (
     "a structure in only one of prediction and reference has overlaps of 0 and distances of the image diagonal; "
@@ -66,6 +67,13 @@ def evaluate(
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Compare everything that is not background as one structure, label 1.")
     ] = False,
+    tree: Annotated[
+        bool,
+        typer.Option(
+            "--tree",
+            help="Measure both as duct trees and compare: branches, length, calibre, strictures (seconds each).",
+        ),
+    ] = False,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write a table, one row per case and label.", show_default=False)
     ] = None,
@@ -82,10 +90,11 @@ def evaluate(
             errors.print(f"medseg: in the folder of {side}s only, left out: {', '.join(names)}")
 
     results: dict[str, dict[int, Agreement]] = {}
+    trees: Trees | None = {} if tree else None
     with progress_line("Comparing") as update:
         for done, pair in enumerate(pairs):
             update(done / len(pairs), pair.case)
-            results[pair.case] = _compare_files(pair, wanted, foreground)
+            results[pair.case] = _compare_files(pair, wanted, foreground, trees)
     found = sorted({label for agreements in results.values() for label in agreements})
     # A label that other cases have is in neither map of this one: it belongs into the count of cases not counted.
     results = {
@@ -97,9 +106,11 @@ def evaluate(
     if csv_file is not None:
         _write_csv(csv_file, results)
     if as_json:
-        print_json(_json_object(results, summaries, unmatched))
+        print_json(_json_object(results, summaries, unmatched) | trees_json(trees))
         return
     _print_tables(results, summaries)
+    if trees is not None:
+        print_trees(trees)
 
 
 def _parse_labels(text: str | None, foreground: bool) -> list[int] | None:
@@ -161,7 +172,9 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def _compare_files(pair: _Pair, wanted: list[int] | None, foreground: bool) -> dict[int, Agreement]:
+def _compare_files(
+    pair: _Pair, wanted: list[int] | None, foreground: bool, trees: Trees | None = None
+) -> dict[int, Agreement]:
     prediction, reference = read_labels(pair.prediction), read_labels(pair.reference)
     if not prediction.same_grid(reference):
         raise InputError(
@@ -179,6 +192,9 @@ def _compare_files(pair: _Pair, wanted: list[int] | None, foreground: bool) -> d
             f"medseg: {pair.case}: prediction and reference have none of these labels in common; "
             "if their label values differ, --foreground compares all as one structure"
         )
+    if trees is not None:
+        volumes = [side.with_array(array) for side, array in zip((prediction, reference), maps, strict=True)]
+        trees[pair.case] = {label: compare_as_trees(volumes[0], volumes[1], label) for label in agreements}
     return agreements
 
 

@@ -18,15 +18,12 @@ WIDEST_GAP_MM = 20.0
 #: An end points at what it may have been joined to within this angle; gaps of up to `CLOSE_VOXELS` may turn more.
 WIDEST_ANGLE_DEG = 50.0
 CLOSE_VOXELS = 3.0
-#: A duct that ends at a gap must be this many voxels wide for the gap to be a possible stricture: thinner ones break
-#: by chance, where their axis runs along the corners of voxels and none is half full.
-LEAST_REFERENCE_VOXELS = 1.35
 
 
 def find_gaps(
     branches: list[Branch], nodes: list[Node], components: list[Component], voxel: float
 ) -> tuple[list[Bridge], list[Finding]]:
-    """Proposed bridges, at most one fewer than parts, and the possible complete strictures among them.
+    """Proposed bridges, at most one fewer than parts, and each as the complete stricture that it may be.
 
     Also sets ``gap_mm`` and ``nearest_component`` of every component that has a centreline. ``voxel`` : largest
     spacing, mm.
@@ -69,7 +66,7 @@ def find_gaps(
                 if key not in best or cost < best[key][0]:
                     best[key] = (cost, bridge)
     bridges = _spanning(best, components)
-    return bridges, [f for b in bridges if (f := _possible_stricture(b, by_id, nodes, voxel)) is not None]
+    return bridges, [_possible_stricture(b, by_id, nodes) for b in bridges]
 
 
 def _end(branch: Branch, node: int) -> tuple[np.ndarray, float]:
@@ -150,8 +147,8 @@ def _spanning(best: dict[tuple[int, int], tuple[float, Bridge]], components: lis
     return [best[key][1] for key in chosen]
 
 
-def _possible_stricture(bridge: Bridge, by_id: dict[int, Branch], nodes: list[Node], voxel: float) -> Finding | None:
-    """The gap as a possible complete stricture, where what ends at it is wide enough not to break by chance."""
+def _possible_stricture(bridge: Bridge, by_id: dict[int, Branch], nodes: list[Node]) -> Finding:
+    """The gap as a possible complete stricture; whether the ducts are wide enough for that is not asked here."""
     one, two = by_id[bridge.from_branch], by_id[bridge.to_branch]
     calibres = [_end(one, bridge.from_node)[1]]
     if bridge.to_node and nodes[bridge.to_node - 1].degree == 1:
@@ -159,8 +156,6 @@ def _possible_stricture(bridge: Bridge, by_id: dict[int, Branch], nodes: list[No
     else:
         calibres.append(bridge.diameters_mm[1])
     reference = min(calibres)
-    if reference < LEAST_REFERENCE_VOXELS * voxel:
-        return None
     return Finding(
         "possible complete stricture",
         one.id,

@@ -102,14 +102,14 @@ def measure_ducts(
     _number(branches, nodes, components)
     tell(0.9, "looking for narrow and wide places")
     _describe_nodes(nodes, branches, labels)
-    bridges, complete = find_gaps(branches, nodes, components, voxel)
+    bridges, gaps = find_gaps(branches, nodes, components, voxel)
     remarks = propose_names(branches, nodes, bridges) if branches else []
     m = DuctMeasurement(
         label,
         branches,
         nodes,
         components,
-        complete + find_strictures(branches, nodes, voxel),
+        find_strictures(branches, voxel, gaps),
         find_dilatations(branches, nodes, voxel),
         bridges,
         volume_ml=grid.voxels * grid.voxel_volume_mm3 / 1000,

@@ -113,6 +113,7 @@ class _Tree:
         self.start = np.concatenate(points)
         self.radii = np.concatenate(radii)
         self.segments = np.concatenate(segments)
+        self.branch = np.repeat(np.arange(len(segments)), [len(s) for s in segments])
         self.triples = np.concatenate(triples) if triples else np.zeros((0, 3), dtype=int)
         # the ends of branches at one node move together
         leader = np.arange(count)
@@ -162,8 +163,8 @@ class _Tree:
         self.firsts = np.concatenate([[0], changes]) if len(self.pair_voxel) else np.zeros(0, dtype=int)
         self.counts = np.diff(np.concatenate([self.firsts, [len(self.pair_voxel)]]))
 
-    def _margins(self, points: np.ndarray, radii: np.ndarray) -> dict[str, np.ndarray]:
-        """For each voxel the segment in which it lies deepest, and how deep."""
+    def _depths(self, points: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, ...]:
+        """For each pair: depth of the voxel in the tube, place along the segment, way off it (3), slope of the wall."""
         one, two = self.segments[self.pair_segment].T
         axis = points[two] - points[one]
         to = self.voxels[self.pair_voxel] - points[one]
@@ -171,16 +172,20 @@ class _Tree:
         off = to - t[:, None] * axis
         apart = np.sqrt((off * off).sum(axis=1) + 1e-6)
         reach, slope = half_full(radii[one] + t * (radii[two] - radii[one]))
-        depth = reach - apart
+        return reach - apart, t, off / apart[:, None], slope
+
+    def _margins(self, points: np.ndarray, radii: np.ndarray) -> dict[str, np.ndarray]:
+        """For each voxel the segment in which it lies deepest, and how deep."""
+        depth, t, outward, slope = self._depths(points, radii)
         best = np.maximum.reduceat(depth, self.firsts) if len(depth) else np.zeros(0)
         at = np.flatnonzero(depth >= np.repeat(best, self.counts))
         voxel = self.pair_voxel[at]
         at = at[np.concatenate([[True], voxel[1:] != voxel[:-1]])] if len(at) else at
-        outward = off[at] / apart[at][:, None]
+        outward, (one, two) = outward[at], self.segments[self.pair_segment[at]].T
         # across a wall that faces the long side of the voxels the outline has longer steps
         width = self.sharpness * np.linalg.norm(outward * self.spacing, axis=1)
         return {
-            "one": one[at], "two": two[at], "t": t[at], "outward": outward, "slope": slope[at], "depth": depth[at],
+            "one": one, "two": two, "t": t[at], "outward": outward, "slope": slope[at], "depth": depth[at],
             "width": width, "voxel": self.pair_voxel[at],
         }  # fmt: skip
 
@@ -217,16 +222,31 @@ class _Tree:
         return cost, np.concatenate([np.stack(together, axis=1).ravel(), by_radius])
 
     def _known(self, x: np.ndarray) -> np.ndarray:
-        """(P,) bool: where enough of the voxels at the wall are a tube's own, on either side of a point."""
+        """(P,) bool: where most of the voxels at a tube's wall are not in another branch's lumen or at its wall."""
         points, radii = self._unpack(x)
-        m = self._margins(points, radii)
-        near = np.abs(m["depth"]) < 1.0
-        count = len(radii)
-        mine = np.bincount(m["one"][near], 1 - m["t"][near], count) + np.bincount(m["two"][near], m["t"][near], count)
-        length = np.linalg.norm(np.diff(points[self.segments], axis=1)[:, 0], axis=1)
-        share = np.bincount(self.segments[:, 0], length / 2, count) + np.bincount(
-            self.segments[:, 1], length / 2, count
-        )
-        inner = np.maximum(radii - 1, 0)
-        expected = share * np.pi * ((radii + 1) ** 2 - inner**2)
-        return mine >= KNOWN * np.maximum(expected, 1e-6)
+        depth, t = self._depths(points, radii)[:2]
+        branch = self.branch[self.pair_segment]
+        # of each branch the segment in which a voxel lies deepest
+        order = np.lexsort((-depth, branch, self.pair_voxel))
+        voxel, branch = self.pair_voxel[order], branch[order]
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (voxel[1:] != voxel[:-1]) | (branch[1:] != branch[:-1])
+        order, voxel = order[first], voxel[first]
+        depth, t, segment = depth[order], t[order], self.pair_segment[order]
+        deepest = np.full(len(self.voxels), -np.inf)
+        np.maximum.at(deepest, voxel, depth)
+        near = np.abs(depth) < 1.0
+        mine = (depth >= deepest[voxel])[near].astype(float)
+        one, two = self.segments[segment[near]].T
+        t, count = t[near], len(radii)
+        all_ = np.bincount(one, 1 - t, count) + np.bincount(two, t, count)
+        own = np.bincount(one, mine * (1 - t), count) + np.bincount(two, mine * t, count)
+        known = own >= KNOWN * np.maximum(all_, 1e-6)
+        # a point so narrow that every voxel is nearer to its neighbours' wider lumen is as well known as they are
+        for start, stop in self.spans:
+            bare = all_[start:stop] <= 1e-6
+            if bare.any() and not bare.all():
+                index = np.arange(stop - start)
+                nearest = np.abs(index[bare, None] - index[~bare]).argmin(axis=1)
+                known[start:stop][bare] = known[start:stop][~bare][nearest]
+        return known

@@ -11,17 +11,22 @@ from .centreline import ClDice, betti0, cldice, cldice_parts
 from .overlap import dice
 from .summary import FIGURES, Spread, Summary, summarise, summarise_values
 from .surface import SurfaceDistances, surface_distances, surface_voxels
+from .trees import CalibreClass, TreeAgreement, add_up, compare_trees
 
 __all__ = [
     "FIGURES",
     "Agreement",
+    "CalibreClass",
     "ClDice",
     "Spread",
     "Summary",
     "SurfaceDistances",
+    "TreeAgreement",
+    "add_up",
     "betti0",
     "cldice",
     "cldice_parts",
+    "compare_trees",
     "dice",
     "evaluate_case",
     "evaluate_labels",

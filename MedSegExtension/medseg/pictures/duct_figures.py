@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .duct_tree import COLOURS, calibre_range, tree_picture
+from .duct_tree import COLOURS, TreePicture, calibre_range
 
 if TYPE_CHECKING:
     from ..ducts import DuctMeasurement, Finding
@@ -18,17 +18,12 @@ _SCALE_MM = 20.0
 
 
 def draw_tree(
-    axes: Any,
-    m: DuctMeasurement,
-    marks: dict[str, Finding],
-    turn_degrees: float = 0.0,
-    size_px: tuple[int, int] = (700, 700),
+    axes: Any, m: DuctMeasurement, marks: dict[str, Finding], picture: TreePicture, turn_degrees: float = 0.0
 ) -> Any:
-    """Draw the tree with numbered findings, a scale bar and the sides; returns what a colour bar needs."""
+    """Draw a picture of the tree with numbered findings, a scale bar and the sides; returns what a colour bar needs."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    picture = tree_picture(m, turn_degrees, *size_px)
     height, width = picture.pixels.shape[:2]
     axes.imshow(picture.pixels, interpolation="antialiased")
     axes.set_xlim(0, width)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..io import atomic_path
 from .duct_content import DuctPage, duct_page
 from .duct_figures import draw_tree, draw_ways
+from .duct_tree import TreePicture, tree_picture
 from .report import Table
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _A4 = (8.27, 11.69)
 #: Views of the tree: degrees towards the patient's left, and what to call them.
 _VIEWS = ((0.0, "from the front"), (60.0, "turned by 60°"))
+#: Width and height of each view in pixels.
+_TREE_PX = (700, 720)
 
 _STYLE = """
 body { font: 14px/1.4 system-ui, "Segoe UI", sans-serif; max-width: 58rem; margin: 1.2rem auto; padding: 0 1rem;
@@ -56,20 +59,21 @@ def write_duct_report(
     ``origin`` says what is known of the segmentation: the model, whether it was trained on synthetic cases.
     """
     page = duct_page(m, origin)
+    trees = _trees(m)
     html, pdf = Path(folder) / f"{stem}-report.html", Path(folder) / f"{stem}-report.pdf"
     with atomic_path(html) as temporary:
-        Path(temporary).write_text(_html(m, page), encoding="utf-8")
+        Path(temporary).write_text(_html(m, page, trees), encoding="utf-8")
     with atomic_path(pdf) as temporary:
         # no date: the same measurement gives the same file
         metadata = {"Title": page.title, "Subject": page.notices[0], "Creator": "medseg", "CreationDate": None}
-        _page(m, page).savefig(temporary, format="pdf", metadata=metadata)
+        _page(m, page, trees).savefig(temporary, format="pdf", metadata=metadata)
     return html, pdf
 
 
 def write_tree_picture(m: DuctMeasurement, path: str | Path) -> None:
     """Write the coloured tree, from the front and turned, with its findings, as PNG."""
     with atomic_path(path) as temporary:
-        Path(temporary).write_bytes(_png(_tree_figure(m, duct_page(m))))
+        Path(temporary).write_bytes(_png(_tree_figure(m, duct_page(m), _trees(m))))
 
 
 def _figure(size: tuple[float, float], dpi: int) -> Any:
@@ -81,21 +85,28 @@ def _figure(size: tuple[float, float], dpi: int) -> Any:
     return figure
 
 
-def _tree_figure(m: DuctMeasurement, page: DuctPage) -> Any:
-    figure = _figure((11, 5.2), 130)
-    _draw_trees(figure, m, page, (0.0, 0.0, 0.92, 0.95), 800)
+def _trees(m: DuctMeasurement) -> list[TreePicture]:
+    return [tree_picture(m, turn, *_TREE_PX) for turn, _ in _VIEWS] if m.branches else []
+
+
+def _tree_figure(m: DuctMeasurement, page: DuctPage, trees: list[TreePicture]) -> Any:
+    figure = _figure((11, 5.4), 130)
+    if trees:
+        _draw_trees(figure, m, page, trees, (0.0, 0.0, 0.92, 0.95))
     return figure
 
 
 def _draw_trees(
-    figure: Any, m: DuctMeasurement, page: DuctPage, box: tuple[float, float, float, float], size_px: int
+    figure: Any,
+    m: DuctMeasurement,
+    page: DuctPage,
+    trees: list[TreePicture],
+    box: tuple[float, float, float, float],
 ) -> None:
     left, bottom, width, height = box
-    inches = figure.get_size_inches()
-    shape = (size_px, round(size_px * height * inches[1] / (width / 2 * inches[0])))
-    for n, (turn, name) in enumerate(_VIEWS):
+    for n, ((turn, name), picture) in enumerate(zip(_VIEWS, trees, strict=True)):
         axes = figure.add_axes((left + n * width / 2, bottom, width / 2, height))
-        scale = draw_tree(axes, m, page.marks, turn, shape)
+        scale = draw_tree(axes, m, page.marks, picture, turn)
         axes.set_title(name, fontsize=8, color="0.3", pad=2)
     bar = figure.add_axes((left + width + 0.012, bottom + 0.2 * height, 0.012, 0.6 * height))
     figure.colorbar(scale, cax=bar)
@@ -115,7 +126,7 @@ def _png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _page(m: DuctMeasurement, page: DuctPage) -> Any:
+def _page(m: DuctMeasurement, page: DuctPage, trees: list[TreePicture]) -> Any:
     """One A4 page. From the top: title, notices, facts, the tree, findings, calibre along the ways, branches."""
     figure = _figure(_A4, 150)
     y = 0.972
@@ -137,7 +148,7 @@ def _page(m: DuctMeasurement, page: DuctPage) -> Any:
     rest = y - 0.035 - line * sum(rows)
     tree, ways = 0.72 * rest, 0.28 * rest
     if m.branches:
-        _draw_trees(figure, m, page, (0.03, y - tree + 0.012, 0.87, tree - 0.025), 620)
+        _draw_trees(figure, m, page, trees, (0.03, y - tree + 0.012, 0.87, tree - 0.025))
         y = _table(figure, page.tables[0], y - tree, line)
         draw_ways(figure.add_axes((0.08, y - ways + 0.042, 0.86, ways - 0.052)), m, page.marks)
         y -= ways
@@ -203,7 +214,7 @@ def _rule(y: float) -> Any:
     return Line2D((0.06, 0.94), (y, y), color="0.85", lw=0.5)
 
 
-def _html(m: DuctMeasurement, page: DuctPage) -> str:
+def _html(m: DuctMeasurement, page: DuctPage, trees: list[TreePicture]) -> str:
     facts = "".join(
         f"<dt>{escape(name)}</dt><dd{' class=wide' if name in ('Notes',) else ''}>{escape(text)}</dd>"
         for name, text in page.facts.items()
@@ -217,7 +228,7 @@ def _html(m: DuctMeasurement, page: DuctPage) -> str:
         f'<dl class="facts">{facts}</dl>',
     ]
     if m.branches:
-        parts.append(_image(_tree_figure(m, page), "The ducts from the front and turned, coloured by calibre"))
+        parts.append(_image(_tree_figure(m, page, trees), "The ducts from the front and turned, coloured by calibre"))
     parts.append(_html_table(page.tables[0]))
     if m.branches:
         parts.append("<h2>Calibre from the lower end to the periphery</h2>")

@@ -19,6 +19,8 @@ _LIGHT = np.array([-0.45, 0.55, 0.70]) / np.linalg.norm([-0.45, 0.55, 0.70])
 #: Pixels drawn for each pixel shown, along each axis.
 _FINER = 2
 _MARGIN_MM = 6.0
+#: A small tree is not enlarged beyond this pixel size: there is nothing more to see, and time goes with the area.
+_LEAST_PIXEL_MM = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def tree_picture(
     view = np.array([[np.cos(a), np.sin(a), 0.0], [0.0, 0.0, 1.0], [np.sin(a), -np.cos(a), 0.0]])
     seen = vertices @ view.T if len(vertices) else np.zeros((1, 3))
     low, high = seen.min(axis=0) - _MARGIN_MM, seen.max(axis=0) + _MARGIN_MM
-    pixel = float(max((high[0] - low[0]) / width_px, (high[1] - low[1]) / height_px, 0.05))
+    pixel = float(max((high[0] - low[0]) / width_px, (high[1] - low[1]) / height_px, _LEAST_PIXEL_MM))
     middle = (low + high) / 2
 
     def place(points: np.ndarray) -> np.ndarray:
