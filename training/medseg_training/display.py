@@ -129,11 +129,8 @@ class Display:
         )
         left = seen.left_s
         rest = "" if left is None else f"  {_time(left)} left"
-        bars.add_row(
-            "run",
-            ProgressBar(total=1.0, completed=seen.share, width=30),
-            f"{seen.share:.0%}{rest}  {seen.speed:.0f} slices/s{self._gpu()}",
-        )
+        whole = ProgressBar(total=1.0, completed=seen.share, width=24)
+        bars.add_row("run", whole, f"{seen.share:.0%}{rest}  {seen.speed:.0f} slices/s{self._gpu()}")
         if not seen.now:
             return bars
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
