@@ -370,11 +370,8 @@ def test_dicom_with_dicom_segmentations(tmp_path: Path) -> None:
     assert any("a.dcm: cannot be read as a DICOM segmentation" in line for line in errors(made))
 
 
-def test_a_cropped_reference_is_put_back_and_that_is_said(tmp_path: Path) -> None:
+def test_a_reference_of_another_size_is_refused_even_where_the_headers_would_fit(tmp_path: Path) -> None:
     image, labels = ball_case(0)
-    inside = np.zeros_like(labels.array)
-    inside[1:5, 3:20, 2:18] = 1
-    labels = labels.with_array(labels.array * inside)
     cropped = Volume(
         labels.array[1:5, 3:20, 2:18],
         labels.spacing,
@@ -383,12 +380,8 @@ def test_a_cropped_reference_is_put_back_and_that_is_said(tmp_path: Path) -> Non
     )
     write_volume(image, tmp_path / "a.nrrd")
     write_labels(cropped, tmp_path / "a_seg.nrrd")
-    same(load(config(tmp_path))["a"], image, labels)
     found = lines(config(tmp_path))
-    assert len(found) == 1 and "covers 16×17×4 of its image's 20×24×6 voxels" in found[0]
-    shifted = Volume(cropped.array, cropped.spacing, tuple(np.add(cropped.origin, (0.7, 0, 0))), cropped.direction)
-    write_labels(shifted, tmp_path / "a_seg.nrrd")  # between the voxels: that would be resampling
-    assert any("has 16×17×4 voxels, its image 20×24×6" in line for line in errors(config(tmp_path)))
+    assert len(found) == 1 and "has 16×17×4 voxels, its image 20×24×6" in found[0]
 
 
 def test_single_dicom_files_with_masks_of_their_own_are_a_case_each(tmp_path: Path) -> None:

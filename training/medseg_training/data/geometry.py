@@ -6,6 +6,7 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
+from medseg.io.dicom_seg import is_dicom_segmentation
 from medseg.io.itk import open_reader
 from medseg.io.names import is_dicom, suffix_of, walk_files
 from medseg.orientation import Reorientation, orientation_code
@@ -29,10 +30,12 @@ def fit_reference(case: Case, image: Volume, labels: Volume) -> tuple[Volume, li
         turned = None if placeless else turn_onto(labels, image)
         if turned is not None:
             return turned, [_turned(case, image, labels)]
-        placed = None if placeless else place_into(labels, image)
+        # Frames without a label are left out of a DICOM segmentation. In other formats another size is a flaw, even
+        # where the headers would fit: many headers say nothing true of the place.
+        dicom = is_dicom_segmentation(case.labels) or (case.labels.is_dir() and not placeless)
+        placed = place_into(labels, image) if dicom else None
         if placed is not None:
-            # Frames without a label are left out of a DICOM segmentation; elsewhere somebody cropped.
-            return placed, [] if is_dicom(case.labels) else [_cropped(case, image, labels)]
+            return placed, []
         return labels, [_size(case, image, labels)]
     if placeless:
         if isinstance(case.reader, ArrayReader) or is_picture(case.image):
@@ -160,15 +163,6 @@ def _turned(case: Case, image: Volume, labels: Volume) -> Problem:
         case.labels,
         f"is stored along {orientation_code(labels)}, its image along {orientation_code(image)}; it was turned to fit",
         "look at the case once: one of the headers may be wrong",
-        fatal=False,
-    )
-
-
-def _cropped(case: Case, image: Volume, labels: Volume) -> Problem:
-    return Problem(
-        case.labels,
-        f"covers {voxels(labels)} of its image's {voxels(image)} voxels; the rest counts as background",
-        "see whether the rest was really looked at",
         fatal=False,
     )
 
