@@ -152,6 +152,7 @@ def nnunet(bench: Bench, batch: int | None, held: list[str]) -> dict[str, Any]:
         "name": f"nnU-Net v2 2D, {size} batch of {about['batch_size']}",
         **{k: about[k] for k in ("steps", "minutes", "seconds_per_step", "batch_size", "patch_size", "parameters")},
         "cases": figures(bench, out),
+        "post-processed": figures(bench, out, as_the_recipe=True),
     }
 
 
@@ -197,15 +198,23 @@ def ours(bench: Bench, held: list[str]) -> dict[str, Any]:
     }
 
 
-def figures(bench: Bench, folder: Path) -> dict[str, dict[str, float]]:
-    """medseg.metrics of every prediction in ``folder``, at native spacing in 3D."""
+def figures(bench: Bench, folder: Path, *, as_the_recipe: bool = False) -> dict[str, dict[str, float]]:
+    """medseg.metrics of every prediction in ``folder``, at native spacing in 3D.
+
+    ``as_the_recipe``: with the recipe's post-processing, which ours has already.
+    """
+    from medseg.card import PostProcessing
     from medseg.io import read_labels
     from medseg.metrics import evaluate_labels
+    from medseg.postprocess import postprocess
 
     found = {}
     for file in sorted(folder.glob("*.nii.gz")):
         prediction, reference = read_labels(file), read_labels(bench.data / "labels" / file.name)
         i, j, k = reference.spacing
+        if as_the_recipe:
+            settings = PostProcessing(**bench.recipe["card"]["postprocessing"])
+            postprocess(prediction.array, [1], settings, reference.voxel_volume_mm3)
         one = evaluate_labels(prediction.array, reference.array, (k, j, i), [1])[1]
         found[patient_of(file.name.removesuffix(".nii.gz"), bench.recipe)] = {n: getattr(one, n) for n in FIGURES}
     return found
@@ -215,7 +224,7 @@ def table(contenders: list[dict[str, Any]]) -> str:
     """Markdown: a row a contender and patient."""
     heads = ["", "steps", "s/step", "patient", "Dice", "clDice", "HD95 (mm)", "NSD 1 mm"]
     rows = [heads, ["---"] * len(heads)]
-    for one in contenders:
+    for one in [row for contender in contenders for row in _with_postprocessed(contender)]:
         lead = [one["name"], str(one["steps"]), f"{one['seconds_per_step']:.2f}"]
         for patient, values in one["cases"].items():
             rows.append([*lead, patient, *_numbers(values)])
@@ -223,6 +232,12 @@ def table(contenders: list[dict[str, Any]]) -> str:
         means = {n: sum(v[n] for v in one["cases"].values()) / len(one["cases"]) for n in FIGURES}
         rows.append([*lead, "**mean**", *(f"**{text}**" for text in _numbers(means))])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _with_postprocessed(one: dict[str, Any]) -> list[dict[str, Any]]:
+    if "post-processed" not in one:
+        return [one]
+    return [one, {**one, "name": "the same, largest part kept and holes filled", "cases": one["post-processed"]}]
 
 
 def _numbers(values: dict[str, float]) -> list[str]:
