@@ -130,7 +130,9 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.drop = ModelDrop(uiWidget, self.modelPanel.choose)
 
         ductsWidget = slicer.util.loadUI(self.resourcePath("UI/MedSegDucts.ui"))
-        self.layout.addWidget(ductsWidget)
+        # After the result, which is what is measured.
+        layout = uiWidget.layout()
+        layout.insertWidget(layout.indexOf(self.ui.batchCollapsibleButton), ductsWidget)
         self.ductsUi = slicer.util.childWidgetVariables(ductsWidget)
         ductsWidget.setMRMLScene(slicer.mrmlScene)
         showDirectories(self.ductsUi.giveBackPathLineEdit)
