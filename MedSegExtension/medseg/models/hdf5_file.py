@@ -17,6 +17,7 @@ import numpy as np
 
 from ..backends import require
 from ..errors import InputError, UnsafeModelError
+from .hdf5_heap import check_heaps
 
 MAX_OBJECTS = 100_000
 MAX_DEPTH = 64
@@ -45,6 +46,7 @@ def open_hdf5(path: Path, content: bytes | None = None) -> Iterator[Any]:
     h5py = require("h5py", "keras")
     source: Any = str(path) if content is None else io.BytesIO(content)
     try:
+        check_heaps(path if content is None else content)
         file = h5py.File(source, "r", locking=False) if content is None else h5py.File(source, "r")
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise _damaged(path, error) from None
