@@ -85,3 +85,21 @@ def test_a_card_can_correct_what_was_assumed(tmp_path) -> None:
     card = {**CARD, "architecture": {"name": "plain-unet", "arguments": {"upsampling": "bilinear"}}}
     with open_model(path, device="cpu") as plain, open_model(path, card=card, device="cpu") as corrected:
         assert np.abs(plain.run(x) - corrected.run(x)).max() > 1e-4
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "module.net."])
+def test_a_safetensors_file_of_a_public_network_opens_without_a_card(tmp_path, prefix) -> None:
+    from safetensors.torch import save_file
+
+    network = randomise(IncDownUp(width=2))
+    path = tmp_path / "model.safetensors"
+    save_file({prefix + name: tensor for name, tensor in network.state_dict().items()}, path)
+    report = inspect_model(path)
+    assert report.draft["architecture"]["name"] == "plain-unet" and "architecture" in report.inferred
+    x = np.random.default_rng(0).normal(size=(1, 1, 32, 48)).astype(np.float32)
+    for card in (None, CARD):
+        with open_model(path, card=card, device="cpu") as model, torch.inference_mode():
+            np.testing.assert_allclose(model.run(x), network(torch.from_numpy(x)).numpy(), atol=1e-5)
+    save_file({"strange.weight": torch.zeros(4, 4, 3, 3)}, path)
+    with pytest.raises(InputError, match="not recognised"):
+        open_model(path, device="cpu")

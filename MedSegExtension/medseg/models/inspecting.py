@@ -17,9 +17,20 @@ from .nnunet_folder import inspect_nnunet
 from .onnx_file import inspect_onnx
 from .pt2_file import inspect_pt2
 from .report import ModelReport
-from .safetensors_file import inspect_safetensors
+from .safetensors_file import inspect_safetensors as inspect_header
+from .safetensors_file import read_header
+from .safetensors_recognise import recognise_safetensors
 from .state_dict_file import add_architecture, complete_card, inspect_state_dict
 from .torchscript_file import inspect_torchscript
+
+
+def inspect_safetensors(path: Path) -> ModelReport:
+    """The report of a safetensors file; without a card inside, the tensors tell its network. Raises InputError."""
+    report = inspect_header(path)
+    if report.card_text is None:
+        recognise_safetensors(report, read_header(path))
+    return report
+
 
 #: One file a format; a new format is a new file and a line here.
 INSPECTORS: dict[Format, Callable[[Path], ModelReport]] = {
@@ -72,7 +83,7 @@ def inspect_model(path: str | Path) -> ModelReport:
 
 def use_card(report: ModelReport, card: ModelCard) -> None:
     """Fill from the card what the file itself does not tell, and check that both agree. Raises InputError."""
-    if report.format == "safetensors":
+    if report.format == "safetensors" and (card.architecture is not None or "architecture" not in report.details):
         from .safetensors_network import fill_from_architecture
 
         fill_from_architecture(report, card)

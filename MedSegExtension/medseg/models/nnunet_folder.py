@@ -19,7 +19,6 @@ from ..errors import InputError
 from .checkpoint_pickle import Checkpoint, StoredArray, open_checkpoint
 from .nnunet_card import nnunet_card
 from .nnunet_plans import Plans, PlansRefused, read_plans
-from .nnunet_prepare import planned_preparer
 from .package import Package
 from .report import ModelReport, TensorInfo
 from .yaml_text import read_json
@@ -62,6 +61,8 @@ def inspect_nnunet(path: Path) -> ModelReport:
 
 def preparer_of(path: Path) -> Callable[..., Preparer]:
     """How volumes become slices by the plans in a result folder. Raises InputError."""
+    from .nnunet_prepare import planned_preparer
+
     return planned_preparer(_read(Package(path))[0])
 
 

@@ -19,7 +19,7 @@ from .monai_bundle import open_monai_bundle
 from .nnunet_folder import open_nnunet, preparer_of
 from .pt2_file import open_pt2
 from .report import ModelReport
-from .state_dict_file import open_state_dict, with_architecture
+from .state_dict_file import complete_card, open_state_dict, with_architecture
 
 
 def backends_for(format: str) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def open_model(
     threads: int | None = None,
     precision: str = "float32",
 ) -> Model:
-    """Open a model file: TorchScript, ONNX, or a safetensors checkpoint whose card names the architecture.
+    """Open a model file or package of any format that `inspect_model` knows.
 
     The static checks of `inspect_model` always run first and refuse what could run code or exhaust the machine. Then
     the framework loads the file, by default in this very process: with ``isolate=False`` a flaw in the framework's own
@@ -93,9 +93,9 @@ def open_model(
             mend="export it from its framework without this",
         )
     found, source = find_card(report, card)
-    if found is None and report.format == "safetensors":
+    if found is None and report.format == "safetensors" and "architecture" not in report.details:
         raise InputError(
-            "a safetensors file needs a card that names the architecture its weights belong to",
+            "a safetensors file needs a card that names the architecture: its weights are not recognised",
             file=path,
             mend=f"put it beside the file as {path.name}.card.json",
         )
@@ -158,8 +158,11 @@ def _backend(report: ModelReport, choice: Choice, threads: int | None, precision
 
     if report.format == "torchscript":
         return open_torchscript(path, choice.device, threads=threads, precision=precision)
-    from .safetensors_network import load_network
+    from .safetensors_network import load_network, load_recognised
 
+    if report.details.get("renamed") or report.card is None:
+        network = load_recognised(path, complete_card(report, report.card))
+        return TorchBackend(network, choice.device, threads=threads, precision=precision)
     assert report.card is not None
     network, warnings = load_network(path, report.card)
     report.warnings += [warning for warning in warnings if warning not in report.warnings]

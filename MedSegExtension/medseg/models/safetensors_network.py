@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backends import require
 from ..backends.base import memory_errors
-from ..card import ModelCard
+from ..card import Architecture, ModelCard
 from ..errors import InputError
 from .checksum import weights_sha256
 from .report import ModelReport
@@ -30,6 +30,26 @@ def fill_from_architecture(report: ModelReport, card: ModelCard) -> None:
 
 def _channels(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def load_recognised(path: Path, architecture: Architecture) -> Any:
+    """The network of ``architecture``, told by the names in ``path``, which may not be ours. Raises as below."""
+    torch = require("torch")
+    loader = require("safetensors.torch", "torch")
+    from ..networks import build_network
+    from .safetensors_recognise import table_of
+    from .state_dict_file import fitting
+
+    with torch.device("meta"):
+        network = build_network(architecture)
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    chosen = fitting(table_of(path, read_header(path)), architecture, wanted)
+    with memory_errors("cpu"):
+        stored = loader.load_file(str(path))
+        tensors = {name: stored[array.storage].float() for name, array in chosen.items()}
+        tensors |= {name: torch.zeros((), dtype=torch.long) for name in wanted if name not in tensors}
+        network.load_state_dict(tensors, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
 
 
 def load_network(path: Path, card: ModelCard) -> tuple[Any, list[str]]:

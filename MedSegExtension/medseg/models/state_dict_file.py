@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from .report import ModelReport, TensorInfo
 from .state_dict_find import StateDict, is_counter, state_dicts
 from .state_dict_recognise import Recognition, recognise
 
+#: Formats that hold no network beside its weights.
+WEIGHTS_ALONE = ("state_dict", "safetensors")
 #: A view can be stored once and named often; all tensors together are at most this many times the file.
 MAX_SHARING = 4
 #: Tables of tensors that are looked at in one file.
@@ -33,7 +35,10 @@ def inspect_state_dict(path: Path) -> ModelReport:
     Raises InputError where it holds no weights of a 2D network, UnsafeModelError for a pickle that is refused.
     """
     with open_checkpoint(path) as checkpoint:
-        found, recognition = _choose(checkpoint)
+        chosen = choose_table(checkpoint)
+        if chosen is None:
+            _no_weights(checkpoint)
+        found, recognition = chosen
         report = ModelReport(path=path, format="state_dict", framework="PyTorch weights")
         report.version = checkpoint.layout
         others = (
@@ -57,15 +62,24 @@ def inspect_state_dict(path: Path) -> ModelReport:
             report.details["beside_the_weights"] = others
         if found.averaged:
             report.warnings.append(f"the averaged weights {found.where} were taken, not the last ones of training")
-        _describe(report, found, recognition)
+        describe_weights(report, found, recognition)
     return report
 
 
-def _choose(checkpoint: Checkpoint) -> tuple[StateDict, Recognition | None]:
-    """The table of weights to use: the first that is recognised, else the most likely one."""
+class Rooted(Protocol):
+    """What holds tables of tensors: a checkpoint, or a safetensors header in its shape."""
+
+    @property
+    def root(self) -> Any: ...
+    @property
+    def path(self) -> Path: ...
+
+
+def choose_table(checkpoint: Rooted) -> tuple[StateDict, Recognition | None] | None:
+    """The table of weights to use: the first that is recognised, else the most likely one; None without kernels."""
     tables = list(islice(state_dicts(checkpoint.root), MAX_TABLES))
     if not tables:
-        _no_weights(checkpoint)
+        return None
     for table in tables:
         recognition = recognise({name: tensor.shape for name, tensor in table.tensors.items()})
         if recognition is not None:
@@ -74,7 +88,7 @@ def _choose(checkpoint: Checkpoint) -> tuple[StateDict, Recognition | None]:
     return (plain or tables)[0], None
 
 
-def _no_weights(checkpoint: Checkpoint) -> Any:
+def _no_weights(checkpoint: Checkpoint) -> NoReturn:
     root = checkpoint.root
     if isinstance(root, Inert):
         what = "it holds an object and no table of weights"
@@ -91,7 +105,8 @@ def _no_weights(checkpoint: Checkpoint) -> Any:
     )
 
 
-def _describe(report: ModelReport, found: StateDict, recognition: Recognition | None) -> None:
+def describe_weights(report: ModelReport, found: StateDict, recognition: Recognition | None) -> None:
+    """What the weights tell about their network, into the report."""
     if recognition is None:
         kernels = [tensor.shape for tensor in found.tensors.values() if len(tensor.shape) == 4]
         report.details["network"] = "not recognised"
@@ -124,7 +139,7 @@ def _describe(report: ModelReport, found: StateDict, recognition: Recognition | 
 def add_architecture(report: ModelReport) -> None:
     """Put the recognised architecture into the draft of a card, and how sure it is."""
     architecture = report.details.get("architecture")
-    if report.format != "state_dict":
+    if report.format not in WEIGHTS_ALONE or report.card_text is not None:
         return
     if architecture is None:
         report.missing = (*report.missing, "architecture")
@@ -156,7 +171,7 @@ def complete_card(report: ModelReport, card: ModelCard | None) -> Architecture:
         assert given is not None
         return given
     arguments = {**recognised["arguments"], **(given.arguments if given is not None else {})}
-    missing = [name for name in report.details["unknown"] if name not in arguments]
+    missing = [name for name in report.details.get("unknown", ()) if name not in arguments]
     if missing:
         raise InputError(
             f"the weights of this {report.details['network']} do not tell its {', '.join(missing)}",
@@ -169,7 +184,7 @@ def complete_card(report: ModelReport, card: ModelCard | None) -> Architecture:
 
 def with_architecture(report: ModelReport, card: ModelCard) -> ModelCard:
     """The card with the architecture that was recognised, for a file of weights alone; others come back unchanged."""
-    if report.format != "state_dict":
+    if report.format not in WEIGHTS_ALONE:
         return card
     return replace(card, architecture=complete_card(report, card))
 
@@ -210,7 +225,7 @@ def load_state_dict_network(path: Path, architecture: Architecture) -> Any:
         with torch.device("meta"):
             network = build_network(architecture)
         wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-        chosen = _fitting(checkpoint, architecture, wanted)
+        chosen = fitting(checkpoint, architecture, wanted)
         total = sum(prod(array.shape) * 4 for array in chosen.values())
         if total > MAX_SHARING * max(path.stat().st_size, 1 << 20) * 2:
             raise InputError("the tensors are far larger than the file", file=path, mend="save it again")
@@ -224,8 +239,8 @@ def _float(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
-def _fitting(
-    checkpoint: Checkpoint, architecture: Architecture, wanted: Mapping[str, tuple[int, ...]]
+def fitting(
+    checkpoint: Rooted, architecture: Architecture, wanted: Mapping[str, tuple[int, ...]]
 ) -> dict[str, StoredArray]:
     """For each tensor of the network the one in the file. Raises InputError naming the first differences."""
     needed = {name: shape for name, shape in wanted.items() if not is_counter(name)}

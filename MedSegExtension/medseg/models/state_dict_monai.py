@@ -111,7 +111,8 @@ def _segresnet(shapes: Shapes) -> dict[str, Any] | None:
     )
     if not all(known.fullmatch(name) for name in shapes):
         return None
-    down, up = [], []
+    down: list[int] = []
+    up: list[int] = []
     while f"down_layers.{len(down)}.1.conv1.conv.weight" in shapes:
         count = 1
         while f"down_layers.{len(down)}.{count + 1}.conv1.conv.weight" in shapes:
