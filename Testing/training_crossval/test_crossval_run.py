@@ -136,8 +136,10 @@ def test_the_ensemble_is_the_mean_of_the_folds(
     assert card.output.threshold == final["threshold"]
     assert card.postprocessing.keep_largest_parts == final["keep_largest_parts"]
     metrics = card.training["metrics"]
-    assert metrics["out_of_fold"]["1"]["dice"]["mean"] == result["summary"]["1"]["figures"]["dice"]["mean"]
-    assert metrics["out_of_fold"]["1"]["dice"]["interval_95"] is not None
+    assert metrics["validation"]["1"]["dice"]["mean"] == result["summary"]["1"]["figures"]["dice"]["mean"]
+    assert metrics["validation"]["1"]["dice"]["interval_95"] is not None
+    assert card.training["folds"]["cases"] == {"training": 5, "validation": 5}
+    assert card.training["folds"]["patients_of_folds"] == [2, 2]
     assert "chosen on the other folds" in metrics["how"] and "last epoch" in metrics["epoch_chosen_by"]
     assert card.training["parity"]["largest_probability_difference"] <= card.training["parity"]["limit"]
     text = card.to_json()

@@ -50,8 +50,9 @@ class Ensemble(nn.Module):
             raise InputError("the members of an ensemble are no ensembles", mend="name the network of the members")
         every = {"in_channels": in_channels, "out_channels": out_channels, **(arguments or {})}
         self.members = nn.ModuleList(build_network(Architecture(network, every)) for _ in range(members))
-        if hasattr(self.members[0], "multiple_of"):  # MONAI's networks do not say it; the card does then
-            self.multiple_of = int(self.members[0].multiple_of)
+        step: Any = getattr(self.members[0], "multiple_of", None)
+        if step is not None:  # MONAI's networks do not say it; the card does then
+            self.multiple_of = int(step)
 
     def forward(self, x: Tensor) -> Tensor:
         total = self._probabilities(self.members[0](x))

@@ -89,8 +89,10 @@ def ensemble_card(
                 "sha256": plan.sha256,
                 "seed": plan.seed,
                 "count": count,
-                "cases": [len(plan.cases(n)) for n in range(count)],
-                "patients": [len(fold) for fold in plan.folds],
+                # Every case of the folds trained some member and judged another.
+                "cases": {"training": len(plan.patients), "validation": len(plan.patients)},
+                "patients": {"training": sum(map(len, plan.folds)), "validation": sum(map(len, plan.folds))},
+                "patients_of_folds": [len(fold) for fold in plan.folds],
                 "stratified": plan.strata is not None,
             },
             "metrics": metrics_for_card(summary, chosen, epoch_chosen_by(config)),

@@ -64,7 +64,7 @@ def metrics_for_card(summary: Mapping[int, Summary], chosen: Chosen, chosen_by: 
     return {
         "how": "out of fold, by patient; threshold and post-processing of each fold chosen on the other folds",
         "epoch_chosen_by": chosen_by,
-        "out_of_fold": {
+        "validation": {
             str(value): {
                 "counted": one.counted,
                 **{
