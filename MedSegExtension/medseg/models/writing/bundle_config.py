@@ -8,6 +8,7 @@ docs.monai.io/en/stable/mb_specification.html and mb_properties.html; metadata s
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from ...card import ModelCard
@@ -85,8 +86,16 @@ def _network(card: ModelCard, weights: str) -> Any:
     if weights == "model.ts":
         return "$torch.jit.load(@bundle_root + '/models/model.ts', map_location=@device)"
     assert card.architecture is not None
-    name, arguments = card.architecture.name, card.architecture.arguments
-    return {"_target_": MONAI_CLASSES[name], "spatial_dims": 2, **arguments}
+    name = card.architecture.name
+    return {"_target_": MONAI_CLASSES[name], "spatial_dims": 2, **all_arguments(name, card.architecture.arguments)}
+
+
+def all_arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Every argument of one of MONAI's networks: what is left to our defaults is not what MONAI would choose."""
+    from ...networks.registry import ARCHITECTURES
+
+    defaults = {key: value.default for key, value in inspect.signature(ARCHITECTURES[name]).parameters.items()}
+    return {**defaults, **given}
 
 
 def volume_keys(card: ModelCard) -> list[str]:
@@ -126,7 +135,9 @@ def preprocessing(card: ModelCard) -> list[Step]:
 def _orientation(card: ModelCard, keys: list[str]) -> Step:
     if card.orientation is None:  # as stored: (i, j, k) to (row, column, slice); `Invertd` turns it back
         return {"_target_": "Transposed", "keys": keys, "indices": [0, 2, 1, 3]}
-    return {"_target_": "Orientationd", "keys": keys, "axcodes": card.orientation}
+    # The letters are said because MONAI's own choice of them changes between its versions.
+    letters = [["L", "R"], ["P", "A"], ["I", "S"]]
+    return {"_target_": "Orientationd", "keys": keys, "axcodes": card.orientation, "labels": letters}
 
 
 def _function(keys: list[str], code: str) -> Step:
