@@ -1,6 +1,6 @@
 """nnU-Net v2 itself beside us: planned, trained for minutes and run by its own programs, then the same folder by ours.
 
-Whole processes on the CPU, one after the other in turns. ``MEDSEG_PEERS_WORK=FOLDER`` keeps what was trained, so that a
+Whole processes on the CPU, one after the other in turns: nnU-Net's one for all cases, ours one for each. ``MEDSEG_PEERS_WORK=FOLDER`` keeps what was trained, so that a
 second run only predicts.
 """
 
@@ -63,7 +63,7 @@ def trained(kind: Kind, work: Path, peers: Path) -> Path:
     if all((folder / f"fold_{fold}" / "checkpoint_final.pth").is_file() for fold in folds):
         return folder
     if not (work / "raw" / kind.name / "dataset.json").is_file():
-        write_set(kind, work / "raw")
+        write_set(kind, work / "raw", training=6, testing=2)
     plan = [peers / "nnUNetv2_plan_and_preprocess", "-d", kind.number, "-pl", kind.planner, "-c", "2d"]
     run([*plan, "-np", "1", "-npfp", "1"], work)
     # nnU-Net's plans may be edited, and its batches are made for a graphics card.
@@ -83,7 +83,7 @@ def theirs(kind: Kind, work: Path, peers: Path) -> tuple[Path, float]:
     shutil.rmtree(out, ignore_errors=True)
     images = work / "raw" / kind.name / "imagesTs"
     predict = [peers / "nnUNetv2_predict", "-i", images, "-o", out, "-d", kind.number, "-p", kind.plans, "-tr", trainer]
-    return out, run([*predict, "-c", "2d", "-f", *map(str, folds), "-device", "cpu"], work)
+    return out, run([*predict, "-c", "2d", "-f", *map(str, folds), "-device", "cpu", "-npp", "1", "-nps", "1"], work)
 
 
 def ours(kind: Kind, work: Path, model: Path) -> tuple[Path, float]:
@@ -117,6 +117,6 @@ def test_both_find_the_same_voxels_and_ours_is_not_slower(kind: Kind, work: Path
         ratio = min(a for a, _ in times) / min(b for _, b in times)
         line = ", ".join(f"{a:.1f} s and {b:.1f} s" for a, b in times)
         print(f"\n{kind.name}: {same} of {total} voxels alike, {marked} marked; nnU-Net and ours {line}: {ratio:.2f} ×")
-    assert marked > 500 and total > 100_000
+    assert marked > 500 and total > 80_000
     assert same / total >= 0.999
     assert np.median([a / b for a, b in times]) >= 1

@@ -1,0 +1,31 @@
+"""segmentation_models_pytorch itself beside us: many of its networks, on weights that both make from their names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+from medseg.models import open_model
+from seeded_weights import seeded, seeded_slices
+
+HERE = Path(__file__).resolve().parent
+
+
+def test_every_network_gives_the_librarys_numbers(peers: Path, tmp_path: Path) -> None:
+    out = tmp_path / "smp.npz"
+    subprocess.run([peers / "python", HERE / "smp_models.py", out], check=True, timeout=900, capture_output=True)
+    recorded = np.load(out)
+    models = [name.removeprefix("output ") for name in recorded.files if name.startswith("output ")]
+    assert len(models) >= 18
+    for model in models:
+        shapes = json.loads(recorded[f"shapes {model}"].tobytes())
+        torch.save({name: torch.from_numpy(seeded(name, shape)) for name, shape in shapes}, tmp_path / "model.pth")
+        wanted = recorded[f"output {model}"]
+        with open_model(tmp_path / "model.pth", device="cpu") as opened:
+            assert opened.in_channels is not None
+            found = opened.run(seeded_slices((1, opened.in_channels, 64, 96)))[:, :, 1::3, 2::3]
+        assert wanted.std() > 1e-3 and found.shape == wanted.shape, model
+        assert np.abs(found - wanted).max() <= 1e-5 * max(1.0, np.abs(wanted).max()), model
