@@ -1,7 +1,7 @@
 """nnU-Net v2 itself beside us: planned, trained for minutes and run by its own programs, then the same folder by ours.
 
-Whole processes on the CPU, one after the other in turns: nnU-Net's one for all cases, ours one for each. ``MEDSEG_PEERS_WORK=FOLDER`` keeps what was trained, so that a
-second run only predicts.
+Whole processes on the CPU, one after the other in turns: nnU-Net's one for all cases, ours one for each.
+``MEDSEG_PEERS_WORK=FOLDER`` keeps what was trained, so that a second run only predicts.
 """
 
 from __future__ import annotations
