@@ -290,7 +290,7 @@ def test_two_processes_train_one_network(ellipsoids: Path, tmp_path: Path) -> No
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(HERE / "together.py"), str(config), str(tmp_path / "run"), "2"]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=280)
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=1500)
     first, second = (json.loads(line) for line in done.stdout.splitlines()[-2:])
     assert first["weights"] == second["weights"]
     assert first["shown"] != second["shown"]  # each had its own part of the batches
