@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import Any
 
 import slicer
-from medseg.errors import InputError
+from medseg.errors import InputError, MedSegError
 
 from .ductsInput import onGridOf, segmentVolume
-from .ductsScene import DuctsNodes, showDucts
+from .ductsScene import DuctsNodes, ownerOf, showInSteps
 from .segmentationJob import Job
 from .segmentsOutput import DIGEST_TAG, LABEL_TAG, MODEL_TAG, segmentDigest, segmentTag
+
+#: How long nodes are put into the scene before the window gets its turn.
+TURN_S = 0.02
 
 
 class MeasureJob(Job):
@@ -28,7 +33,7 @@ class MeasureJob(Job):
         self.digest = segmentDigest(segmentationNode, segmentId)
         self.name = segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
         self.nodes: DuctsNodes | None = None
-        self._show = show
+        self._show, self._steps = show, None
         self._submit("measure", {"labels": labels, "label": 1, "names": names})
 
     def _take(self, message: dict) -> None:
@@ -36,7 +41,37 @@ class MeasureJob(Job):
             raise InputError("the segmentation was removed from the scene", mend="measure a segment of the scene")
         self.result = message
         if self._show:
-            self.nodes = showDucts(message, self.segmentationNode, self.segmentId, self.name)
+            self.nodes = DuctsNodes(ownerOf(self.segmentationNode, self.segmentId))
+            self._steps = showInSteps(self.nodes, message, self.segmentationNode, self.name)
+
+    def _completeOnce(self) -> None:
+        """Put a few nodes into the scene, and go on in the next turn of the event loop."""
+        if self._last is None or self.finished:
+            return
+        self._last = None
+        if self._attempt(self._someSteps) and self._steps is not None:
+            self._last = self._completeOnce
+            self._host.later(self._completeOnce)
+            return
+        if self.error is None:
+            self.state = "done"
+        self._finish()
+
+    def _someSteps(self) -> None:
+        if self._steps is not None and self.segmentationNode.GetScene() is None:
+            self._steps = None  # the scene was closed meanwhile, and what was put there went with it
+        end = time.perf_counter() + TURN_S
+        while self._steps is not None and time.perf_counter() < end:
+            if next(self._steps, self) is self:
+                self._steps = None
+
+    def wait(self, timeout: float | None = None):
+        if not self.finished:
+            with contextlib.suppress(MedSegError):  # it is the job's error by now
+                self._host.wait(self._request, timeout)
+            while self._last is not None:
+                self._completeOnce()
+        return super().wait(timeout)
 
 
 class CompareJob(Job):

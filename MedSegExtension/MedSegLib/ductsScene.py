@@ -6,6 +6,7 @@ renews them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,21 +76,36 @@ def showDucts(measured: dict[str, Any], segmentationNode, segmentId: str, name: 
 
     Positions are those of the world: the nodes lie under no transform.
     """
+    nodes = DuctsNodes(ownerOf(segmentationNode, segmentId))
+    for _step in showInSteps(nodes, measured, segmentationNode, name):
+        pass
+    return nodes
+
+
+def showInSteps(nodes: DuctsNodes, measured: dict[str, Any], segmentationNode, name: str) -> Iterator[None]:
+    """As `showDucts`, a node at a time: the window can be painted in between."""
     scene = segmentationNode.GetScene()
-    owner = ownerOf(segmentationNode, segmentId)
-    removeDucts(scene, owner)
+    owner = nodes.owner
     measurement = measured["measurement"]
+    removeDucts(scene, owner)
+    yield
     # Not as a batch of the scene: selectors would forget what was chosen.
-    nodes = DuctsNodes(owner)
-    for branch in measurement["branches"]:
-        nodes.curves[branch["id"]] = _curve(scene, owner, branch, name)
-    nodes.findings = _points(scene, owner, measurement["strictures"] + measurement["dilatations"], name)
-    nodes.gaps = _bridges(scene, owner, measurement["bridges_proposed"], name)
     nodes.tables["branches"] = _branchTable(scene, owner, measurement, name)
     nodes.tables["findings"] = _findingTable(scene, owner, measurement, name)
+    yield
     _profilePlot(scene, nodes, measured["profiles"], name)
-    _gather(segmentationNode, nodes, name)
-    return nodes
+    yield
+    nodes.findings = _points(scene, owner, measurement["strictures"] + measurement["dilatations"], name)
+    nodes.gaps = _bridges(scene, owner, measurement["bridges_proposed"], name)
+    yield
+    folder = _folder(segmentationNode, owner, name)
+    for node in nodes.all():
+        _putInto(folder, node)
+    yield
+    for branch in measurement["branches"]:
+        nodes.curves[branch["id"]] = _curve(scene, owner, branch, name)
+        _putInto(folder, nodes.curves[branch["id"]])
+        yield
 
 
 def ras(position) -> np.ndarray:
@@ -291,22 +307,28 @@ def _profilePlot(scene, nodes: DuctsNodes, profiles: list[dict[str, Any]], name:
     nodes.chart = chart
 
 
-def _gather(segmentationNode, nodes: DuctsNodes, name: str) -> None:
-    """All in one folder beside the segmentation."""
+def _folder(segmentationNode, owner: str, name: str) -> tuple[Any, int]:
+    """A folder beside the segmentation, for everything of one measurement."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(segmentationNode.GetScene())
     if hierarchy is None:
-        return
+        return None, 0
     item = hierarchy.GetItemByDataNode(segmentationNode)
     parent = hierarchy.GetItemParent(item) if item else hierarchy.GetSceneItemID()
     folder = hierarchy.CreateFolderItem(parent, _("{name}: ducts").format(name=name))
-    hierarchy.SetItemAttribute(folder, OWNER, nodes.owner)
+    hierarchy.SetItemAttribute(folder, OWNER, owner)
     hierarchy.SetItemExpanded(folder, False)
-    for node in nodes.all():
-        own = hierarchy.GetItemByDataNode(node)
-        if own:
-            hierarchy.SetItemParent(own, folder)
-        else:
-            hierarchy.CreateItem(folder, node)
+    return hierarchy, folder
+
+
+def _putInto(place: tuple[Any, int], node) -> None:
+    hierarchy, folder = place
+    if hierarchy is None:
+        return
+    own = hierarchy.GetItemByDataNode(node)
+    if own:
+        hierarchy.SetItemParent(own, folder)
+    else:
+        hierarchy.CreateItem(folder, node)
 
 
 def _folderItem(hierarchy, owner: str) -> int:

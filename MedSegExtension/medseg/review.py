@@ -12,6 +12,8 @@ from .volume import Volume
 
 #: Slices whose doubt is below this share of the worst one are not worth a stop.
 LEAST_SHARE = 0.1
+#: Parts smaller than this are specks: they are counted with the measurement, and not worth a stop each.
+LEAST_ML = 0.01
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def doubtful_branches(measurement: Mapping[str, Any]) -> list[Doubt]:
     parts = measurement["components"]
     largest = max((p["voxels"] for p in parts), default=0)
     for part in parts:
-        if part["voxels"] < largest and not joined & set(part["branches"]):
+        if part["voxels"] < largest and part["volume_ml"] >= LEAST_ML and not joined & set(part["branches"]):
             gap = part["gap_mm"] if part["gap_mm"] is not None else 0.0
             weight = min(1.0, 0.3 + gap / 50)
             detail = {"volume_ml": part["volume_ml"], "gap_mm": gap}

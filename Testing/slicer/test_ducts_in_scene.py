@@ -188,7 +188,7 @@ def test_review_leads_through_the_doubts_and_the_views_follow(ducts) -> None:
     assert kinds[0] == "stricture" and "slice" in kinds
     slice_node = ducts.slicer.vtkMRMLSliceNode()
     slice_node.SetLayoutName("Red")
-    ducts.scene.AddNode(slice_node)
+    slice_node = ducts.scene.AddNode(slice_node)  # there may be one of that name already
     worst = next(stop for stop in review.stops if stop.kind == "slice")
     assert "Slice 31" in worst.text
     k = (np.linalg.inv(ducts.matrix) @ [*worst.position, 1])[:3]

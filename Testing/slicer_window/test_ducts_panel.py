@@ -38,7 +38,7 @@ def test_measure_look_and_follow_the_doubts(drawn):
     assert ui.findingsTable.item(0, 0).text() == "candidate stricture"
     slices = slicer.vtkMRMLSliceNode()
     slices.SetLayoutName("Red")
-    drawn.scene.AddNode(slices)
+    slices = drawn.scene.AddNode(slices)  # there may be one of that name already
 
     def here() -> np.ndarray:
         return slicer.util.arrayFromVTKMatrix(slices.GetSliceToRAS())[:3, 3]
