@@ -34,6 +34,8 @@ def copy_checkpoint(source: Path, target: Path) -> None:
 
     ``source`` itself is only ever replaced, never written to, so what ``target`` names does not change with it.
     """
+    if target.exists() and target.samefile(source):
+        return  # a rename onto another name of the same file does nothing, and the temporary one would stay
     with atomic_path(target) as temporary:
         try:
             os.link(source, temporary)
