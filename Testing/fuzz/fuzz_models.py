@@ -20,7 +20,6 @@ TIMEOUT_S, RSS_MIB, LONGEST = 20, 2048, 1 << 17
 WORDS = (
     "PK\\x03\\x04",
     "\\x80\\x02",
-    "\\x89HDF\\x0d\\x0a\\x1a\\x0a",
     "__torch__",
     "collections\\x0aOrderedDict\\x0a",
     "torch._utils\\x0a_rebuild_tensor_v2\\x0a",

@@ -126,6 +126,21 @@ def test_damaged_weights_are_loaded_in_a_worker_and_end_nothing_else(corpus, tmp
     assert list(corpus.executed.iterdir()) == []
 
 
+def test_a_file_that_crashes_the_hdf5_library_is_one_line(corpus, tmp_path, monkeypatch) -> None:
+    """Found by fuzzing: ten changed bytes end the process that asks h5py (3.16) for an attribute."""
+    from medseg.errors import InputError
+    from medseg.models.isolated import inspect_isolated
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    content = bytearray(corpus.files["valid-keras_h5"].read_bytes())
+    content[0x3EE:0x3F3], content[0x147F:0x1483], content[0x4C3C:0x4C3D] = b"1e999", b"\x03\xf4\xff\xff", b"1"
+    path = tmp_path / "crash.h5"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        inspect_isolated(path)
+    assert "\n" not in caught.value.line() and caught.value.exit_status == 2
+
+
 def test_a_worker_beyond_its_memory_is_one_line(corpus, tmp_path) -> None:
     """The largest of the corpus that opens, in a tenth of what it takes."""
     from medseg.client import WorkerClient

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from medseg.card import write_card
 from medseg.cli import main
-from medseg.errors import MedSegError, WorkerDied
+from medseg.errors import InputError, MedSegError
 from medseg.models import inspect_model, isolated
 
 
@@ -108,7 +108,7 @@ def test_a_worker_that_takes_too_long_or_too_much_is_one_line(carded) -> None:
 def test_a_conversion_whose_worker_dies_leaves_nothing(carded, tmp_path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    for options, kinds in (({"timeout_s": 0.01}, WorkerDied), ({"memory_limit_bytes": 1 << 20}, MedSegError)):
+    for options, kinds in (({"timeout_s": 0.01}, InputError), ({"memory_limit_bytes": 1 << 20}, MedSegError)):
         with pytest.raises(kinds) as caught:
             isolated.convert_isolated(carded["torchscript"], out / "model.onnx", **options)
         assert "\n" not in caught.value.line()

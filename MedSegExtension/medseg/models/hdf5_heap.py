@@ -1,8 +1,8 @@
 """A look at HDF5's global heaps, where texts of variable length lie, before the HDF5 library goes through them.
 
-Found by fuzzing: the library (1.14) walks a heap object by object and adds each one's size to its place; a free object
-of size 0 keeps it there for ever, and nothing in this process can stop it. Format: HDF5 File Format Specification 3.0,
-III.E "Disk Format: Level 1E - Global Heap".
+Found by fuzzing: the library walks a heap object by object and adds each one's size to its place. A free object of size
+0 keeps it there for ever, and one that is larger than its heap takes it out of memory it may read; nothing in this process
+can stop either. Format: HDF5 File Format Specification 3.0, III.E "Disk Format: Level 1E - Global Heap".
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _HEADER = 16
 
 
 class HeapError(ValueError):
-    """A heap that would never end."""
+    """A heap whose objects do not fill it."""
 
 
 def check_heaps(source: Path | bytes) -> None:
-    """Raise HeapError where a global heap in the file (or its bytes) holds an object that leads nowhere."""
+    """Raise HeapError where a global heap in the file (or its bytes) holds an object that does not fit into it."""
     if isinstance(source, bytes):
         _check(source)
         return
@@ -45,6 +45,6 @@ def _walk(content: bytes | mmap.mmap, place: int, end: int) -> None:
         size = int.from_bytes(content[place + 8 : place + _HEADER], "little")
         # Free space counts its own header, an object does not and is filled up to a multiple of eight.
         step = size if index == 0 else _HEADER + -(-size // 8) * 8
-        if step < _HEADER:
-            raise HeapError("a heap of texts in it goes round in a circle")
+        if step < _HEADER or place + step > end:
+            raise HeapError("an object in a heap of texts does not fit into it")
         place += step

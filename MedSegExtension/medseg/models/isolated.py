@@ -47,8 +47,8 @@ def inspect_isolated(
 
     Raises
     ------
-    InputError, UnsafeModelError : as `inspect_model`.
-    WorkerDied : looking at the file (HDF5 only) killed the worker, or took more than ``timeout_s``.
+    InputError, UnsafeModelError : as `inspect_model`;
+        InputError also where looking at the file (HDF5 only) ended the worker, or took more than ``timeout_s``.
     """
     path = Path(path)
     with _worker() as client:
@@ -92,7 +92,8 @@ def convert_isolated(
     """As `converting.convert_model`, in a worker; returns the `Conversion` as JSON-ready data.
 
     The worker writes into a folder of ours beside ``out``; only what is complete is moved to its place, and nothing
-    stays behind when the worker dies. Raises as `convert_model`, and WorkerDied.
+    stays behind when the worker dies. Raises as `convert_model`, and InputError where the worker
+    died or took too long.
     """
     from .writing import check_target, move_into_place, target_format
 
@@ -142,7 +143,12 @@ def _answer(client: WorkerClient, asked: Any, path: Path) -> dict[str, Any]:
     try:
         return client.wait(asked)
     except WorkerDied as error:
-        raise WorkerDied(f"{path}: {error.what}", mend=error.mend, log=error.log) from None
+        # The file did that to its reader: for who gave it, that is one more way in which it cannot be used.
+        raise InputError(
+            f"the process that read this file did not come back ({error.what})",
+            file=path,
+            mend="do not use this file, or save it again; --debug shows more",
+        ) from error
     except MedSegError as error:
         if error.file is None and isinstance(error, InputError):
             raise type(error)(error.what, file=path, mend=error.mend) from None
