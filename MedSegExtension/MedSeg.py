@@ -119,7 +119,9 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logPanel = LogPanel(self.ui, self.describe)
         self.installPanel = InstallPanel(self.ui, self.onPackagesReady, self.logPanel.add)
         self.inputPanel = InputPanel(self.ui, self.update)
-        self.modelPanel = ModelPanel(self.ui, self.logic, self.onModelChanged, self.installPanel.explain)
+        self.modelPanel = ModelPanel(
+            self.ui, self.logic, self.onModelPath, self.onModelChanged, self.installPanel.explain
+        )
         self.devicePanel = DevicePanel(self.ui, self.logic, self.onDeviceChosen, lambda: self.queue.running)
         self.advancedPanel = AdvancedPanel(self.ui, self.onFlipsChosen, self.onApplyThreshold)
         self.runPanel = RunPanel(self.ui, self.onStart, self.onCancel, self.onQueue)
@@ -263,11 +265,13 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.advancedPanel.setFlips(self._parameterNode.flips)
         self.update()
 
-    def onModelChanged(self) -> None:
-        """Another model, or more is known about it."""
-        path = self.modelPanel.path
+    def onModelPath(self, path) -> None:
+        """Another model was chosen."""
         if self._parameterNode and self._parameterNode.modelPath != path:
             self._parameterNode.modelPath = path
+
+    def onModelChanged(self) -> None:
+        """Another model, or more is known about it."""
         self.inputPanel.setCard(self.modelPanel.card)
         if self.modelPanel.card is not None:
             self.advancedPanel.setCard(self.modelPanel.card)

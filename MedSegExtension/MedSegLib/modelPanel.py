@@ -22,20 +22,22 @@ PAUSE_MS = 300
 
 
 class ModelPanel:
-    """``onChanged()`` is called whenever path, card or problem changes.
+    """``onPath(path)`` is called when another path is chosen, ``onChanged()`` when more or less is known about it.
 
     report : the dictionary of ``medseg inspect`` for the path, or None while unknown.
     card : the `ModelCard` to run with, or None.
     givenCard : JSON data of a card the person gave, else None: the file's own is used.
     """
 
-    def __init__(self, ui, logic, onChanged, onMissingPackage) -> None:
-        self.ui, self._logic, self._onChanged, self._onMissingPackage = ui, logic, onChanged, onMissingPackage
+    def __init__(self, ui, logic, onPath, onChanged, onMissingPackage) -> None:
+        self.ui, self._logic, self._onPath = ui, logic, onPath
+        self._onChanged, self._onMissingPackage = onChanged, onMissingPackage
         self.report: dict | None = None
         self.card: ModelCard | None = None
         self.givenCard: dict | None = None
         self.problem = ""
         self._request = None
+        self._asked = 0
         self._path = ""
         self.form = CardForm(ui, self._onCardGiven)
         self._timer = qt.QTimer()
@@ -66,6 +68,7 @@ class ModelPanel:
     def choose(self, path: str) -> None:
         """Show ``path`` in the line, as if it had been typed."""
         self.ui.modelPathLineEdit.currentPath = str(path)
+        self._onPathChanged(path)  # the line does not tell when it is emptied
 
     def _onPathChanged(self, path) -> None:
         path = plainPath(str(path))
@@ -77,7 +80,9 @@ class ModelPanel:
         self.form.hide()
         self.ui.cardBrowser.visible = bool(path)
         self.ui.cardBrowser.setHtml(_("Reading the model…") if path else "")
+        self._asked += 1  # an answer about the former path comes too late
         self._timer.start()
+        self._onPath(path)
         self._onChanged()
 
     def refresh(self) -> None:
@@ -92,13 +97,15 @@ class ModelPanel:
         self._request = None
         if not self._path:
             return
+        self._asked += 1
+        asked = self._asked
         try:
-            self._request = self._logic.startInspect(self._path, self._inspected)
+            self._request = self._logic.startInspect(self._path, lambda request: self._inspected(asked, request))
         except MedSegError as error:
             self._refuse(error)
 
-    def _inspected(self, request) -> None:
-        if request is not self._request and self._request is not None:
+    def _inspected(self, asked: int, request) -> None:
+        if asked != self._asked:
             return
         if isinstance(request.error, Cancelled):
             return

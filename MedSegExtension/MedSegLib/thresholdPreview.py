@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
-import slicer
+import vtk
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import numpy_to_vtk
-
-from .segmentsOutput import BINARY, imageArray, voxelsToSegmentation
+from vtk.util.numpy_support import vtk_to_numpy
 
 #: The lowest threshold there is; what never reaches it need not be looked at.
 LOWEST = 0.01
 
+OPACITY = 0.6
+
 
 class ThresholdPreview:
-    """A segmentation of its own, outlined in the slice views, hidden from lists and never saved.
+    """A label map of its own in the label layer of the slice views, hidden from lists and never saved; the result keeps
+    its outline meanwhile, so that both can be compared.
 
     It shows the decision alone: the clean-up is done when the threshold is applied.
     """
 
     def __init__(self) -> None:
         self.node = None
-        self._best = self._top = None
-        self._image = None
-        self._hidden = None
+        self._colors = None
+        self._best = self._top = self._voxels = None
+        self._layers: list = []
+        self._filled: list = []
 
     @property
     def shown(self) -> bool:
@@ -41,78 +43,81 @@ class ThresholdPreview:
             ranges.append((int(used[0]), int(used[-1]) + 1))
         box = tuple(slice(low, high) for low, high in ranges)
         self._best, self._top = np.ascontiguousarray(result.best[box]), np.ascontiguousarray(result.top[box])
-        (k0, k1), (j0, j1), (i0, i1) = ranges
         scene = volumeNode.GetScene()
-        node = scene.CreateNodeByClass("vtkMRMLSegmentationNode")
-        node.UnRegister(None)
-        node.SetName(_("Threshold preview"))
-        node.SetHideFromEditors(True)
-        node.SetSaveWithScene(False)
-        self.node = scene.AddNode(node)
-        node.CreateDefaultDisplayNodes()
-        node.SetAndObserveTransformNodeID(result.segmentationNode.GetTransformNodeID())
-        image = slicer.vtkOrientedImageData()
-        image.SetExtent(i0, i1 - 1, j0, j1 - 1, k0, k1 - 1)
-        image.GetPointData().SetScalars(numpy_to_vtk(np.zeros(self._best.size, self._best.dtype), deep=True))
-        image.SetGeometryFromImageToWorldMatrix(voxelsToSegmentation(volumeNode, node))
+        self._colors = self._hidden(scene, "vtkMRMLColorTableNode")
+        self._colors.SetTypeToUser()
+        values = [info.value for info in result.engine.segments]
+        self._colors.SetNumberOfColors(max(values) + 1)
         for info in result.engine.segments:
-            segment = slicer.vtkSegment()
-            segment.SetName(info.name)
-            segment.SetColor(*info.color)
-            segment.SetLabelValue(info.value)
-            segment.AddRepresentation(BINARY, image)
-            node.GetSegmentation().AddSegment(segment)
-        self._image = image
-        display = node.GetDisplayNode()
-        display.SetVisibility3D(False)
-        display.SetVisibility2DFill(True)
-        display.SetOpacity2DFill(0.3)
-        display.SetVisibility(False)
-        node.GetDisplayNode().SetSaveWithScene(False)
+            self._colors.SetColor(info.value, info.name, *info.color, 1.0)
+        self._colors.SetColor(0, "", 0.0, 0.0, 0.0, 0.0)
+        image = vtk.vtkImageData()
+        image.SetDimensions(*(high - low for low, high in reversed(ranges)))
+        image.AllocateScalars(vtk.VTK_UNSIGNED_SHORT, 1)
+        self._voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(self._best.shape)
+        self._voxels[...] = 0
+        matrix = vtk.vtkMatrix4x4()
+        volumeNode.GetIJKToRASMatrix(matrix)
+        corner = matrix.MultiplyPoint([low for low, _high in reversed(ranges)] + [1.0])
+        for row in range(3):
+            matrix.SetElement(row, 3, corner[row])
+        self.node = self._hidden(scene, "vtkMRMLLabelMapVolumeNode")
+        self.node.SetIJKToRASMatrix(matrix)
+        self.node.SetAndObserveImageData(image)
+        self.node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
+        self.node.CreateDefaultDisplayNodes()
+        self.node.GetDisplayNode().SetAndObserveColorNodeID(self._colors.GetID())
+        self.node.GetDisplayNode().SetSaveWithScene(False)
         self._covered = result.segmentationNode
 
     def show(self, threshold: float) -> int:
         """Show the decision for ``threshold`` in place of the result; returns how many voxels belong to something."""
-        if not self.shown or self._image is None:
+        if not self.shown or self._voxels is None:
             return 0
-        labels = np.where(self._top >= threshold, self._best, 0)
-        imageArray(self._image)[...] = labels
-        self._image.GetPointData().GetScalars().Modified()
-        self._image.Modified()
-        segmentation = self.node.GetSegmentation()
-        for number in range(segmentation.GetNumberOfSegments()):
-            segmentation.GetNthSegment(number).Modified()
-        segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
-        self.node.GetDisplayNode().SetVisibility(True)
-        self._cover(True)
-        return int(np.count_nonzero(labels))
+        np.multiply(self._best, self._top >= threshold, out=self._voxels, casting="unsafe")
+        self.node.GetImageData().GetPointData().GetScalars().Modified()
+        self.node.GetImageData().Modified()
+        if not self._layers and not self._filled:
+            self._cover()
+        return int(np.count_nonzero(self._voxels))
 
     def stop(self) -> None:
-        """Take the preview away; the result is shown as before."""
-        self._cover(False)
+        """Take the preview away; the slice views and the result are as before."""
+        for composite, label, opacity in self._layers:
+            if composite.GetScene() is not None and self.shown and composite.GetLabelVolumeID() == self.node.GetID():
+                composite.SetLabelVolumeID(label)
+                composite.SetLabelOpacity(opacity)
+        for display in self._filled:
+            if display.GetScene() is not None:
+                display.SetVisibility2DFill(True)
         if self.shown:
             scene = self.node.GetScene()
-            display = self.node.GetDisplayNode()
-            scene.RemoveNode(self.node)
-            if display is not None and display.GetScene() is not None:
-                scene.RemoveNode(display)
-        self.node = self._image = self._best = self._top = None
+            for node in (self.node.GetDisplayNode(), self.node, self._colors):
+                if node is not None and node.GetScene() is scene:
+                    scene.RemoveNode(node)
+        self.node = self._colors = self._best = self._top = self._voxels = self._covered = None
+        self._layers, self._filled = [], []
 
     _covered = None
 
-    def _cover(self, covered: bool) -> None:
-        """Hide the result's own slices while the preview shows others, and bring them back."""
+    def _hidden(self, scene, className: str):
+        node = scene.CreateNodeByClass(className)
+        node.UnRegister(None)
+        node.SetName(_("Threshold preview"))
+        node.SetHideFromEditors(True)
+        node.SetSaveWithScene(False)
+        return scene.AddNode(node)
+
+    def _cover(self) -> None:
+        """Put the preview into the label layer of the slice views, and leave the result its outline."""
+        scene = self.node.GetScene()
+        for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
+            composite = scene.GetNthNodeByClass(number, "vtkMRMLSliceCompositeNode")
+            self._layers.append((composite, composite.GetLabelVolumeID(), composite.GetLabelOpacity()))
+            composite.SetLabelVolumeID(self.node.GetID())
+            composite.SetLabelOpacity(OPACITY)
         node = self._covered
         display = node.GetDisplayNode() if node is not None and node.GetScene() is not None else None
-        if covered and self._hidden is None and display is not None:
-            self._hidden = (display, display.GetVisibility2DFill(), display.GetVisibility2DOutline())
+        if display is not None and display.GetVisibility2DFill() and display.GetVisibility2DOutline():
             display.SetVisibility2DFill(False)
-            display.SetVisibility2DOutline(False)
-        elif not covered and self._hidden is not None:
-            display, fill, outline = self._hidden
-            self._hidden = None
-            if display.GetScene() is not None:
-                display.SetVisibility2DFill(fill)
-                display.SetVisibility2DOutline(outline)
-        if not covered:
-            self._covered = None
+            self._filled.append(display)

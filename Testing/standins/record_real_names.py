@@ -3,17 +3,19 @@
     Slicer --no-splash --no-main-window --python-script Testing/standins/record_real_names.py
 
 It writes `real_names.txt` beside itself: one ``module.name`` a line for `slicer`, `slicer.util`, `slicer.app`, `qt` and
-`ctk`, and ``class.name`` for the classes of `qt` and `ctk` (static functions and enums). The first line says where it
-was recorded. `Testing/slicer_window/test_real_names.py` compares the module's code with it.
+`ctk`, and ``class.name`` where the module's code names a class's function or enum and it exists. The first line says
+where it was recorded. `Testing/slicer_window/test_real_names.py` compares the module's code with it.
 """
 
-import inspect
+import re
 from pathlib import Path
 
 import ctk
 import qt
 import slicer
 import slicer.util
+
+MODULE = Path(__file__).resolve().parents[2] / "MedSegExtension"
 
 
 def public(owner) -> list:
@@ -27,9 +29,11 @@ def names() -> list:
     for label, owner in (("qt", qt), ("ctk", ctk)):
         for name in public(owner):
             found.append(f"{label}.{name}")
-            if inspect.isclass(getattr(owner, name)):
-                found += [f"{label}.{name}.{part}" for part in public(getattr(owner, name))]
-    return found
+    for path in sorted(MODULE.rglob("*.py")):
+        for module, kind, part in re.findall(r"\b(qt|ctk)\.(\w+)\.(\w+)", path.read_text(encoding="utf-8")):
+            if hasattr(getattr({"qt": qt, "ctk": ctk}[module], kind, None), part):
+                found.append(f"{module}.{kind}.{part}")
+    return sorted(set(found))
 
 
 if __name__ == "__main__":

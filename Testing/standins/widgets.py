@@ -52,8 +52,10 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         self._path, self._filters, self._key, self._label = "", 0, "", ""
 
     def _set_path(self, path: str) -> None:
-        if path != self._path:
-            self._path = path
+        if path == self._path:
+            return
+        self._path = path
+        if path:  # CTK tells of acceptable input only, which an empty line is not
             QtCore.QObject.__getattribute__(self, "currentPathChanged").emit(path)
 
     def setCurrentPath(self, path: str) -> None:
