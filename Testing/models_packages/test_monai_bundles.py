@@ -170,3 +170,66 @@ def test_a_pickled_module_as_weights_is_refused(tmp_path, network) -> None:
     torch.save(network, path / "models" / "model.pt")
     with pytest.raises(UnsafeModelError):
         open_model(path, device="cpu")
+
+
+TRANSFORMS = {
+    "image_key": "image",
+    "preprocessing": {
+        "_target_": "Compose",
+        "transforms": [
+            {"_target_": "LoadImaged", "keys": "@image_key"},
+            {"_target_": "EnsureChannelFirstd", "keys": "@image_key"},
+            {"_target_": "Orientationd", "keys": "@image_key", "axcodes": "RAS"},
+            {"_target_": "Spacingd", "keys": "@image_key", "pixdim": [0.8, 0.9, -1], "mode": "bilinear"},
+            {
+                "_target_": "monai.transforms.ScaleIntensityRanged",
+                "keys": "@image_key", "a_min": -57, "a_max": 164, "b_min": 0.0, "b_max": 1.0, "clip": True,
+            },
+        ],
+    },
+    "inferer": {"_target_": "SliceInferer", "roi_size": [96, 96], "spatial_dim": 2},
+    "postprocessing": {
+        "_target_": "Compose",
+        "transforms": [
+            {"_target_": "Activationsd", "keys": "pred", "softmax": True},
+            {"_target_": "AsDiscreted", "keys": "pred", "argmax": True},
+        ],
+    },
+}  # fmt: skip
+
+
+def with_labels(folder: Path) -> Path:
+    file = folder / "configs" / "metadata.json"
+    metadata = json.loads(file.read_text())
+    metadata["network_data_format"] = {"outputs": {"pred": {"channel_def": {"0": "background", "1": "spleen"}}}}
+    file.write_text(json.dumps(metadata))
+    return folder
+
+
+def test_transforms_become_the_draft_of_a_card(tmp_path, network) -> None:
+    from medseg.card import ModelCard
+
+    path = with_labels(bundle(tmp_path / "b", network, {**CONFIG, **TRANSFORMS}, card=None))
+    report = inspect_model(path)
+    assert report.missing == () and not any("cannot say" in warning for warning in report.warnings)
+    card = ModelCard.from_dict(report.draft)
+    # Rows run to the right, columns to the front, slices upwards, as the volume lies after Orientation.
+    assert (card.plane, card.orientation) == ("axial", "RAS")
+    assert card.input.size.spacing_mm == (0.8, 0.9) and not card.input.size.antialias
+    assert (card.input.normalisation.kind, card.input.normalisation.window) == ("window", (-57, 164))
+    assert card.output.activation == "softmax" and card.output.labels[0].name == "spleen"
+    with open_model(path, card=report.draft, device="cpu") as model:
+        assert model.card is not None and model.run(SLICES).shape == (2, 2, 24, 32)
+
+
+def test_transforms_that_a_card_cannot_say_are_named(tmp_path, network) -> None:
+    config = json.loads(json.dumps({**CONFIG, **TRANSFORMS}))
+    config["preprocessing"]["transforms"] += [
+        {"_target_": "HistogramNormalized", "keys": "image"},
+        {"_target_": "ScaleIntensityd", "keys": "image"},
+    ]
+    del config["inferer"]
+    report = inspect_model(with_labels(bundle(tmp_path / "b", network, config, card=None)))
+    (line,) = [warning for warning in report.warnings if "cannot say" in warning]
+    assert "HistogramNormalized" in line and "ScaleIntensityd" in line and "SliceInferer" in line
+    assert {"plane", "orientation"} <= set(report.missing)

@@ -13,6 +13,7 @@ from .detect import Format, detect_format
 from .draft import fill_draft
 from .keras_file import inspect_keras
 from .monai_bundle import inspect_monai_bundle
+from .monai_transforms import add_transforms
 from .nnunet_folder import inspect_nnunet
 from .onnx_file import inspect_onnx
 from .pt2_file import inspect_pt2
@@ -57,6 +58,7 @@ def static_report(path: str | Path) -> ModelReport:
         ) from None
     fill_draft(report)
     add_architecture(report)
+    add_transforms(report)
     return report
 
 

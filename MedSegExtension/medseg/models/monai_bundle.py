@@ -15,6 +15,7 @@ from typing import Any
 
 from ..backends import Backend, Choice
 from ..errors import InputError, UnsafeModelError
+from .monai_transforms import read_transforms
 from .package import Package, UnpackedBackend
 from .report import ModelReport
 from .yaml_text import MAX_TEXT, read_json, read_yaml
@@ -59,6 +60,7 @@ def inspect_monai_bundle(path: Path) -> ModelReport:
         report.card_text = json.dumps(card)
     else:
         _add_words(report, metadata)
+        _add_transforms(package, report, metadata)
     return report
 
 
@@ -206,6 +208,26 @@ def _resolved(config: dict[str, Any], value: Any, left: list[int], depth: int = 
 
 
 # What the description tells where there is no card.
+
+
+def _add_transforms(package: Package, report: ModelReport, metadata: dict[str, Any]) -> None:
+    """What the transforms of the first configuration that has some say of a card."""
+    for name in CONFIGS:
+        if not package.has(name):
+            continue
+        config = _read(package, name)
+        try:
+            parts = {key: _resolved(config, config.get(key), [MAX_VALUES])
+                     for key in ("preprocessing", "postprocessing", "inferer")}  # fmt: skip
+        except ValueError:
+            continue
+        if parts["preprocessing"] is None:
+            continue
+        said, unknown = read_transforms(parts, metadata)
+        report.details["transforms"] = {"file": name, "say": said, "not_understood": unknown[:50]}
+        if unknown:
+            report.warnings.append(f"of its transforms a card cannot say: {', '.join(unknown[:8])[:300]}")
+        return
 
 
 def _add_words(report: ModelReport, metadata: dict[str, Any]) -> None:
