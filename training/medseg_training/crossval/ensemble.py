@@ -17,7 +17,7 @@ from torch import nn
 from ..config import Config
 from ..data import dataset_fingerprint
 from ..provenance import software
-from .choose import Choice, Chosen
+from .choose import Chosen
 from .outcome import metrics_for_card
 from .place import Place
 from .plan import Plan
@@ -111,8 +111,3 @@ def epoch_chosen_by(config: Config) -> str:
     if config.split.validation > 0:
         return f"inner validation: {config.split.validation:.0%} of the training patients of each fold"
     return "nobody: the last epoch of each fold"
-
-
-def with_choice(card: ModelCard, choice: Choice) -> ModelCard:
-    """The card with another threshold and post-processing."""
-    return replace(card, output=replace(card.output, threshold=choice.threshold), postprocessing=choice.postprocessing)
