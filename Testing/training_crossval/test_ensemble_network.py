@@ -70,3 +70,8 @@ def test_a_card_from_a_stranger_builds_no_giant() -> None:
     ):
         with pytest.raises(InputError, match=words):
             build_network(Architecture("ensemble", arguments))
+
+
+def test_an_ensemble_is_not_trained(tiny: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="medseg crossval makes it"):
+        parse_config({**tiny, "network": {"name": "ensemble"}})

@@ -35,6 +35,8 @@ class Network(Section):
     def _known(cls, value: str) -> str:
         from medseg.networks import known_network
 
+        if value.lower() == "ensemble":
+            raise ValueError("an ensemble is not trained; medseg crossval makes it of the folds' networks")
         try:
             known_network(value)
         except InputError as error:
