@@ -70,3 +70,17 @@ def test_a_finding_is_seen(fuzz, monkeypatch) -> None:
     monkeypatch.setattr(targets, "TARGETS", (broken,))
     with pytest.raises(KeyError):
         targets.run_one(folder, b"\0anything")
+
+
+def test_a_heap_of_texts_that_keeps_the_hdf5_library_going_round_is_refused(tmp_path) -> None:
+    """The first finding: an object of size 0 in a global heap; h5py never came back."""
+    from medseg.errors import InputError
+    from medseg.models import inspect_model
+
+    content = bytearray((HERE.parent / "models_keras" / "fixtures" / "sequential.h5").read_bytes())
+    heap = content.index(b"GCOL")
+    content[heap + 16 : heap + 32] = bytes(16)
+    path = tmp_path / "round.h5"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="heap of texts"):
+        inspect_model(path)

@@ -59,7 +59,8 @@ def _case(image: Path, references: dict[str, Path]) -> MeasuredCase:
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    return {case_name(path): path for path in find_cases(folder)} if folder.is_dir() else {}
+    there = folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir())
+    return {case_name(path): path for path in find_cases(folder)} if there else {}
 
 
 def spread(count: int, wanted: int) -> Sequence[int]:
