@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..ducts import Branch, DuctMeasurement, Finding
 
 #: Rows of the tables on the page; the CSV files have them all.
-MOST_BRANCHES, MOST_FINDINGS = 12, 10
+MOST_BRANCHES, MOST_FINDINGS = 10, 10
 
 
 @dataclass(frozen=True)

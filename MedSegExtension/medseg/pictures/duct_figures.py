@@ -93,7 +93,7 @@ def _spread(places: np.ndarray, width: int, height: int) -> np.ndarray:
     away = places - middle
     away = away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
     labels = places + away * 0.07 * width
-    least = np.array([0.055 * width, 0.04 * height])
+    least = np.array([0.085 * width, 0.05 * height])
     for _ in range(60):
         moved = False
         for a in range(len(labels)):

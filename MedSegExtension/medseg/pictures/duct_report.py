@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..io import atomic_path
 from .duct_content import DuctPage, duct_page
 from .duct_figures import draw_tree, draw_ways
-from .duct_tree import TreePicture, tree_picture
+from .duct_tree import TreePicture, fitting_pixel_mm, tree_picture
 from .report import Table
 
 if TYPE_CHECKING:
@@ -86,7 +86,11 @@ def _figure(size: tuple[float, float], dpi: int) -> Any:
 
 
 def _trees(m: DuctMeasurement) -> list[TreePicture]:
-    return [tree_picture(m, turn, *_TREE_PX) for turn, _ in _VIEWS] if m.branches else []
+    """The views of the tree, all at one scale."""
+    if not m.branches:
+        return []
+    pixel = max(fitting_pixel_mm(m, turn, *_TREE_PX) for turn, _ in _VIEWS)
+    return [tree_picture(m, turn, *_TREE_PX, pixel_mm=pixel) for turn, _ in _VIEWS]
 
 
 def _tree_figure(m: DuctMeasurement, page: DuctPage, trees: list[TreePicture]) -> Any:

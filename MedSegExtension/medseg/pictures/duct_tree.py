@@ -44,10 +44,33 @@ def calibre_range(m: DuctMeasurement) -> tuple[float, float]:
     return 0.0, float(max(np.ceil(widest), 1.0))
 
 
+def fitting_pixel_mm(m: DuctMeasurement, turn_degrees: float, width_px: int, height_px: int) -> float:
+    """The pixel size at which the whole tree is in the picture."""
+    _, low, high = _seen(m, turn_degrees)
+    return float(max((high[0] - low[0]) / width_px, (high[1] - low[1]) / height_px, _LEAST_PIXEL_MM))
+
+
+def _view(turn_degrees: float) -> np.ndarray:
+    """(3, 3), its rows the LPS directions to the right, up, and towards the viewer."""
+    a = np.radians(turn_degrees)
+    return np.array([[np.cos(a), np.sin(a), 0.0], [0.0, 0.0, 1.0], [np.sin(a), -np.cos(a), 0.0]])
+
+
+def _seen(m: DuctMeasurement, turn_degrees: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices (V, 3) as the viewer sees them, in mm, and the corners of the picture."""
+    vertices = m.surface_lps_mm[0]
+    seen = vertices @ _view(turn_degrees).T if len(vertices) else np.zeros((1, 3))
+    return seen, seen.min(axis=0) - _MARGIN_MM, seen.max(axis=0) + _MARGIN_MM
+
+
 def tree_picture(
-    m: DuctMeasurement, turn_degrees: float = 0.0, width_px: int = 700, height_px: int = 700
+    m: DuctMeasurement,
+    turn_degrees: float = 0.0,
+    width_px: int = 700,
+    height_px: int = 700,
+    pixel_mm: float | None = None,
 ) -> TreePicture:
-    """The surface of the ducts from the front, turned about the head-foot axis, scaled to fit.
+    """The surface of the ducts from the front, turned about the head-foot axis; scaled to fit without ``pixel_mm``.
 
     As radiologists look at a cholangiogram: head up, the patient's left on the right. ``turn_degrees`` turns the
     viewer to the patient's left. A surface point has the colour of the calibre at the nearest point of the
@@ -56,12 +79,9 @@ def tree_picture(
     from matplotlib import colormaps
 
     vertices, faces = m.surface_lps_mm
-    a = np.radians(turn_degrees)
-    # rows: to the right, up, towards the viewer
-    view = np.array([[np.cos(a), np.sin(a), 0.0], [0.0, 0.0, 1.0], [np.sin(a), -np.cos(a), 0.0]])
-    seen = vertices @ view.T if len(vertices) else np.zeros((1, 3))
-    low, high = seen.min(axis=0) - _MARGIN_MM, seen.max(axis=0) + _MARGIN_MM
-    pixel = float(max((high[0] - low[0]) / width_px, (high[1] - low[1]) / height_px, _LEAST_PIXEL_MM))
+    view = _view(turn_degrees)
+    seen, low, high = _seen(m, turn_degrees)
+    pixel = pixel_mm or fitting_pixel_mm(m, turn_degrees, width_px, height_px)
     middle = (low + high) / 2
 
     def place(points: np.ndarray) -> np.ndarray:
