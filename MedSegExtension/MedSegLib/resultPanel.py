@@ -79,6 +79,16 @@ class ResultPanel:
         self.ui.show3DButton.checked = bool(display and display.GetVisibility3D()) and self._hasSurface()
         self.ui.show3DButton.blockSignals(blocked)
         self.update()
+        self._scrollHere()
+
+    def _scrollHere(self) -> None:
+        """The panel may be longer than its place: bring the result into sight once it is laid out."""
+        box = self.ui.resultCollapsibleButton
+        area = box.parent()
+        while area is not None and not area.inherits("QScrollArea"):
+            area = area.parent()
+        if area is not None:
+            qt.QTimer.singleShot(0, lambda: area.ensureWidgetVisible(box))
 
     def update(self) -> None:
         """Enable what still has something to act on."""

@@ -164,6 +164,10 @@
       <translation>Modèle :</translation>
     </message>
     <message>
+      <source>Models</source>
+      <translation>Modèles</translation>
+    </message>
+    <message>
       <source>Move the slice views to the selected segment.</source>
       <translation>Amener les coupes sur le segment choisi.</translation>
     </message>
@@ -374,10 +378,6 @@
     <message>
       <source>{count} runs still wait.</source>
       <translation>{count} calculs attendent encore.</translation>
-    </message>
-    <message>
-      <source>…</source>
-      <translation>…</translation>
     </message>
   </context>
   <context>
