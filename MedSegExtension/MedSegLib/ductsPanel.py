@@ -37,6 +37,7 @@ class DuctsPanel:
         ui.reviewPreviousButton.connect("clicked(bool)", lambda checked=False: self._step(-1))
         ui.findingsTable.connect("cellClicked(int,int)", lambda row, column: self._goToFinding(row))
         ui.branchesTable.connect("cellClicked(int,int)", lambda row, column: self._goToBranch(row))
+        ui.ductsSeeThroughCheckBox.connect("toggled(bool)", lambda checked: self._seeThrough(checked))
         ui.reviewNextButton.setShortcut(qt.QKeySequence("N"))
         ui.reviewPreviousButton.setShortcut(qt.QKeySequence("Shift+N"))
         ui.findingsTable.setHorizontalHeaderLabels([_("Finding"), _("Duct"), _("Calibre"), _("Expected"), _("Grade")])
@@ -202,6 +203,13 @@ class DuctsPanel:
         self.ui.reviewLabel.text = _("Place {number} of {count}: {text}").format(
             number=self.review.index + 1, count=len(self.review.stops), text=stop.text
         )
+
+    def _seeThrough(self, checked: bool) -> None:
+        """Show the coloured tree inside the segment's surface, or the surface as it was."""
+        node, segmentId = self.chooser.node, self.chooser.segmentId
+        display = node.GetDisplayNode() if node is not None else None
+        if display is not None and segmentId is not None:
+            display.SetSegmentOpacity3D(segmentId, 0.25 if checked else 1.0)
 
     # The plot
 

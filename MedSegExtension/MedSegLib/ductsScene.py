@@ -1,4 +1,7 @@
-"""A measurement in the scene: centrelines as curves coloured by calibre, findings as points, tables, a plot.
+"""A measurement in the scene: the tree in 3D and the main ways as curves, both coloured by calibre; findings as points,
+tables, a plot.
+
+The whole tree is one model: Slicer takes tenths of a second for each markups curve, and a tree has fifty branches.
 
 All nodes of one segment lie in one folder of the subject hierarchy and carry its name in an attribute; measuring again
 renews them.
@@ -21,6 +24,8 @@ OWNER = "MedSeg.Ducts"
 #: Attribute that says which of a measurement's nodes this is.
 ROLE = "MedSeg.DuctsRole"
 CALIBRE = "Calibre"
+#: Name of the model's scalars.
+CALIBRE_MM = "Calibre (mm)"
 #: mm between the control points of a centreline.
 STEP_MM = 1.0
 #: Shown colours run from 0 to this calibre; wider ducts keep the last colour.
@@ -29,10 +34,13 @@ WIDEST_MM = 12.0
 
 @dataclass
 class DuctsNodes:
-    """What was put into the scene; ``table`` by name ("branches", "findings", "profile")."""
+    """What was put into the scene: tree (a model), curves (markups) of the main ways from the papilla to the periphery,
+    points, ``tables`` by name ("branches", "findings", "profile 0", ...), the lines and the chart of the plot.
+    """
 
     owner: str
-    curves: dict[int, Any] = field(default_factory=dict)
+    tree: Any = None
+    curves: list[Any] = field(default_factory=list)
     findings: Any = None
     gaps: Any = None
     tables: dict[str, Any] = field(default_factory=dict)
@@ -41,8 +49,8 @@ class DuctsNodes:
 
     def all(self) -> list[Any]:
         """Every node that is there."""
-        single = [self.findings, self.gaps, self.chart]
-        nodes = [*self.curves.values(), *single, *self.tables.values(), *self.series]
+        single = [self.tree, self.findings, self.gaps, self.chart]
+        nodes = [*self.curves, *single, *self.tables.values(), *self.series]
         return [node for node in nodes if node is not None]
 
 
@@ -95,6 +103,8 @@ def showInSteps(nodes: DuctsNodes, measured: dict[str, Any], segmentationNode, n
     yield
     _profilePlot(scene, nodes, measured["profiles"], name)
     yield
+    nodes.tree = _tree(scene, owner, measurement, name)
+    yield
     nodes.findings = _points(scene, owner, measurement["strictures"] + measurement["dilatations"], name)
     nodes.gaps = _bridges(scene, owner, measurement["bridges_proposed"], name)
     yield
@@ -102,9 +112,9 @@ def showInSteps(nodes: DuctsNodes, measured: dict[str, Any], segmentationNode, n
     for node in nodes.all():
         _putInto(folder, node)
     yield
-    for branch in measurement["branches"]:
-        nodes.curves[branch["id"]] = _curve(scene, owner, branch, name)
-        _putInto(folder, nodes.curves[branch["id"]])
+    for number, profile in enumerate(measured["profiles"]):
+        nodes.curves.append(_curve(scene, owner, number, profile, name))
+        _putInto(folder, nodes.curves[-1])
         yield
 
 
@@ -142,23 +152,81 @@ def _new(scene, className: str, owner: str, role: str, name: str):
     return node
 
 
-def _curve(scene, owner: str, branch: dict[str, Any], name: str):
-    """One branch: control points about `STEP_MM` apart, joined by straight lines, its calibre in colour."""
-    points, diameters = np.asarray(branch["points_lps_mm"], float), np.asarray(branch["diameter_mm"], float)
-    distance = np.asarray(branch["distance_mm"], float)
-    wanted = np.linspace(0, distance[-1], max(2, int(np.ceil(distance[-1] / STEP_MM)) + 1))
-    along = np.stack([np.interp(wanted, distance, points[:, axis]) for axis in range(3)], axis=1)
-    calibre = np.interp(wanted, distance, diameters)
-    className = "vtkMRMLMarkupsClosedCurveNode" if branch["closed"] else "vtkMRMLMarkupsCurveNode"
-    node = _new(scene, className, owner, f"branch {branch['id']}", f"{name}: {branchName(branch)}")
+def _tree(scene, owner: str, measurement: dict[str, Any], name: str):
+    """All branches as tubes as wide as the duct was measured, coloured by calibre; None where there is no branch."""
+    points, lines = vtk.vtkPoints(), vtk.vtkCellArray()
+    calibre, radius = vtk.vtkDoubleArray(), vtk.vtkDoubleArray()
+    calibre.SetName(CALIBRE_MM)
+    radius.SetName("radius")
+    for branch in measurement["branches"]:
+        along, diameters = _resampled(branch["points_lps_mm"], branch["diameter_mm"], branch["distance_mm"])
+        lines.InsertNextCell(len(along))
+        for position, diameter in zip(along, diameters, strict=True):
+            lines.InsertCellPoint(points.InsertNextPoint(*position))
+            calibre.InsertNextValue(diameter)
+            radius.InsertNextValue(diameter / 2)
+    if not points.GetNumberOfPoints():
+        return None
+    polyData = vtk.vtkPolyData()
+    polyData.SetPoints(points)
+    polyData.SetLines(lines)
+    polyData.GetPointData().AddArray(calibre)
+    polyData.GetPointData().SetScalars(radius)
+    tube = vtk.vtkTubeFilter()
+    tube.SetInputData(polyData)
+    tube.SetVaryRadiusToVaryRadiusByAbsoluteScalar()
+    tube.SetNumberOfSides(12)
+    tube.CappingOn()
+    tube.Update()
+    shown = vtk.vtkPolyData()
+    shown.DeepCopy(tube.GetOutput())
+    shown.GetPointData().SetActiveScalars(CALIBRE_MM)
+    node = _new(scene, "vtkMRMLModelNode", owner, "tree", _("{name}: tree by calibre").format(name=name))
+    node.SetAndObservePolyData(shown)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetActiveScalarName(CALIBRE_MM)
+    _byCalibre(display)
+    display.SetVisibility2D(False)
+    colors = getattr(getattr(slicer, "modules", None), "colors", None)
+    if colors is not None:
+        legend = colors.logic().AddDefaultColorLegendDisplayNode(node)
+        legend.SetTitleText(_("Calibre (mm)"))
+        legend.SetLabelFormat("%.0f")
+    return node
+
+
+def _byCalibre(display) -> None:
+    """Colours of all our nodes, so that the same colour is the same calibre everywhere."""
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileViridis.txt")
+    display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseManualScalarRange)
+    display.SetScalarRange(0.0, WIDEST_MM)
+    display.SetScalarVisibility(True)
+
+
+def _resampled(points, diameters, distance) -> tuple[np.ndarray, np.ndarray]:
+    """RAS points about `STEP_MM` apart, (n, 3), and the calibre there, (n,); a gap is bridged."""
+    along, positions = np.asarray(distance, float), ras(np.asarray(points, float).reshape(-1, 3))
+    calibre = np.array([np.nan if d is None else float(d) for d in diameters])
+    known = np.isfinite(calibre)
+    wanted = np.linspace(0, along[-1], max(2, int(np.ceil(along[-1] / STEP_MM)) + 1))
+    resampled = np.stack([np.interp(wanted, along, positions[:, axis]) for axis in range(3)], axis=1)
+    return resampled, np.interp(wanted, along[known], calibre[known])
+
+
+def _curve(scene, owner: str, number: int, profile: dict[str, Any], name: str):
+    """A way from the papilla to the periphery: control points about `STEP_MM` apart, its calibre in colour."""
+    along, diameters = _resampled(profile["points_lps_mm"], profile["diameter_mm"], profile["distance_mm"])
+    title = _("{name}: centreline, {way}").format(name=name, way=profile["name"])
+    node = _new(scene, "vtkMRMLMarkupsCurveNode", owner, f"way {number}", title)
     node.SetCurveTypeToLinear()
-    slicer.util.updateMarkupsControlPointsFromArray(node, ras(along))
+    slicer.util.updateMarkupsControlPointsFromArray(node, along)
     node.SetLocked(True)
     measurement = slicer.vtkMRMLStaticMeasurement()
     measurement.SetName(CALIBRE)
     measurement.SetUnits("mm")
     measurement.SetPrintFormat("")  # a list has no single value to print
-    values = numpy_to_vtk(calibre, deep=True)
+    values = numpy_to_vtk(diameters, deep=True)
     values.SetName(CALIBRE)
     measurement.SetControlPointValues(values)
     node.AddMeasurement(measurement)
@@ -170,10 +238,7 @@ def _curve(scene, owner: str, branch: dict[str, Any], name: str):
     display.SetUseGlyphScale(True)
     display.SetLineThickness(0.5)
     display.SetActiveScalar(CALIBRE, vtk.vtkAssignAttribute.POINT_DATA)
-    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileViridis.txt")
-    display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseManualScalarRange)
-    display.SetScalarRange(0.0, WIDEST_MM)
-    display.SetScalarVisibility(True)
+    _byCalibre(display)
     return node
 
 

@@ -73,9 +73,10 @@ def scenarioDucts(test, logic) -> None:
     test.assertEqual(len(measurement["strictures"]), 1)
     position = np.array(measurement["strictures"][0]["position_lps_mm"]) * (-1, -1, 1)
     test.assertLess(np.abs(position - (40, 20, 25)).max(), 3)
-    for branch in measurement["branches"]:
-        curve = job.nodes.curves[branch["id"]]
-        test.assertAlmostEqual(curve.GetCurveLengthWorld(), branch["length_mm"], delta=0.03 * branch["length_mm"])
+    for curve, profile in zip(job.nodes.curves, measured["profiles"], strict=True):
+        length = profile["distance_mm"][-1]
+        test.assertAlmostEqual(curve.GetCurveLengthWorld(), length, delta=0.03 * length)
+    test.assertGreater(job.nodes.tree.GetPolyData().GetNumberOfPoints(), 100)
     stop = logic.review(measured).next()
     test.assertEqual(stop.kind, "stricture")
     figures = logic.compare((node, "short"), (node, "ducts"), volumeNode)

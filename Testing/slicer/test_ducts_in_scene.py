@@ -116,23 +116,30 @@ def test_a_transform_moves_what_is_measured(ducts) -> None:
 def test_the_tree_is_shown_as_curves_points_tables_and_a_plot(ducts) -> None:
     job = _measure(ducts)
     measurement, nodes = job.result["measurement"], job.nodes
-    assert len(measurement["branches"]) == 3 == len(nodes.curves)
-    lengths = sorted(b["length_mm"] for b in measurement["branches"])
-    # Along the curves of the scene the same length, and the calibre the tree was drawn with.
-    assert sorted(c.GetCurveLengthWorld() for c in nodes.curves.values()) == pytest.approx(lengths, rel=0.02)
-    for number, curve in nodes.curves.items():
-        branch = next(b for b in measurement["branches"] if b["id"] == number)
+    assert len(measurement["branches"]) == 3 and len(nodes.curves) == len(job.result["profiles"]) >= 1
+    inverse = np.linalg.inv(ducts.matrix)
+    for curve, profile in zip(nodes.curves, job.result["profiles"], strict=True):
+        # Along the curve of the scene the same length, and the calibre that was measured there.
+        assert curve.GetCurveLengthWorld() == pytest.approx(profile["distance_mm"][-1], rel=0.02)
         values = curve.GetMeasurement(ducts.show.CALIBRE).GetControlPointValues()
         assert values.GetNumberOfTuples() == curve.GetNumberOfControlPoints()
         display = curve.GetDisplayNode()
         assert display.GetScalarVisibility() and display.GetActiveScalarName() == ducts.show.CALIBRE
-        middle = values.GetValue(values.GetNumberOfTuples() // 4)
-        assert middle == pytest.approx(branch["diameter_mm"][len(branch["diameter_mm"]) // 4], abs=0.6)
-    # Every control point lies in the tree, in the scene's own coordinates.
-    inverse = np.linalg.inv(ducts.matrix)
-    points = np.concatenate([ducts.slicer.util.arrayFromMarkupsControlPoints(c) for c in nodes.curves.values()])
-    ijk = (inverse @ np.c_[points, np.ones(len(points))].T)[:3].round().astype(int)
-    assert _tree()[ijk[2], ijk[1], ijk[0]].mean() > 0.97
+        share = np.searchsorted(profile["distance_mm"], profile["distance_mm"][-1] / 4)
+        assert values.GetValue(values.GetNumberOfTuples() // 4) == pytest.approx(profile["diameter_mm"][share], abs=0.6)
+        # Every control point lies in the tree, in the scene's own coordinates.
+        points = ducts.slicer.util.arrayFromMarkupsControlPoints(curve)
+        ijk = (inverse @ np.c_[points, np.ones(len(points))].T)[:3].round().astype(int)
+        assert _tree()[ijk[2], ijk[1], ijk[0]].mean() > 0.97
+    # The tubes of the tree are as wide as was measured, and where the segment is.
+    tubes = nodes.tree.GetPolyData()
+    calibres = ducts.vtk.util.numpy_support.vtk_to_numpy(tubes.GetPointData().GetArray(ducts.show.CALIBRE_MM))
+    widest = max(max(b["diameter_mm"]) for b in measurement["branches"])
+    assert calibres.max() == pytest.approx(widest, abs=0.3) and calibres.min() < 5
+    corners = np.array([[s.min(), s.max()] for s in np.nonzero(_tree())])[::-1]
+    low, high = sorted((ducts.matrix @ [*corners[:, 0], 1])[:3]), sorted((ducts.matrix @ [*corners[:, 1], 1])[:3])
+    assert np.abs(np.array(sorted(tubes.GetBounds())) - np.array(sorted([*low, *high]))).max() < 3
+    assert nodes.tree.GetDisplayNode().GetActiveScalarName() == ducts.show.CALIBRE_MM
     assert nodes.findings.GetNumberOfControlPoints() == len(measurement["strictures"]) + len(measurement["dilatations"])
     stricture = ducts.slicer.util.arrayFromMarkupsControlPoints(nodes.findings)[0]
     k = (inverse @ [*stricture, 1])[2]
@@ -166,14 +173,19 @@ def test_measuring_again_renews_and_leaves_the_rest(ducts) -> None:
 def test_a_given_name_is_shown(ducts) -> None:
     number = _measure(ducts).result["measurement"]["branches"][0]["id"]
     named = _measure(ducts, names={number: "my duct"})
-    assert named.nodes.curves[number].GetName() == "ducts: my duct"
+    names = named.nodes.tables["branches"].GetTable().GetColumn(0)
+    assert "my duct" in [names.GetValue(n) for n in range(names.GetNumberOfValues())]
 
 
 def test_an_empty_segment_is_explained(ducts) -> None:
     ducts.add("empty", np.zeros(SHAPE, np.uint8))
     job = ducts.jobs.MeasureJob(ducts.host, ducts.segmentation, "empty")
     job.wait(120)
-    assert "empty" in job.result["measurement"]["warnings"][0] and job.nodes.curves == {} and job.nodes.chart is None
+    assert (
+        "empty" in job.result["measurement"]["warnings"][0]
+        and job.nodes.curves == []
+        and job.nodes.chart is job.nodes.tree is None
+    )
     with pytest.raises(InputError, match="not there any more"):
         ducts.jobs.MeasureJob(ducts.host, ducts.segmentation, "gone")
 
