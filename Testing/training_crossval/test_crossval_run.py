@@ -25,7 +25,8 @@ from medseg.metrics import dice
 from medseg.models import open_model
 from medseg.pipeline import segment
 from medseg_training.config import Config, load_config, parse_config
-from medseg_training.crossval.place import Place
+from medseg_training.crossval.finish import finite
+from medseg_training.crossval.place import Place, only_one
 from medseg_training.crossval.run import crossvalidate
 from medseg_training.crossval.scores import load_scores
 from medseg_training.export import export
@@ -35,15 +36,29 @@ MEDSEG = [sys.executable, "-P", "-c", "from medseg.cli import main; main()"]
 PATIENCE_S = 240.0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def config(tiny: dict[str, Any]) -> Config:
     return parse_config(tiny)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def parallel(config: Config, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Any], str]:
-    """Both folds at once. The second one fails at first: something lies where its checkpoints go."""
-    place = Place(tmp_path_factory.mktemp("crossval") / "parallel")
+    """Both folds at once. The second one fails at first: something lies where its checkpoints go.
+
+    Made once for all processes of pytest-xdist: the first one makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    place, said = Place(shared / "crossval-parallel"), shared / "crossval-said.json"
+    with only_one(shared / "crossval.lock", PATIENCE_S):
+        if not said.is_file():
+            result, line = _failed_and_mended(config, place)
+            said.write_text(json.dumps([finite(result), line]))
+    result, line = json.loads(said.read_text())
+    return place, result, line
+
+
+def _failed_and_mended(config: Config, place: Place) -> tuple[dict[str, Any], str]:
     obstacle = place.path / "fold_1" / "checkpoints"
     obstacle.parent.mkdir(parents=True)
     obstacle.write_text("no folder")
@@ -54,7 +69,7 @@ def parallel(config: Config, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     obstacle.unlink()
     result = crossvalidate(config, place.path, jobs=2, devices="cpu", quiet=True)
     assert _checksums(place, 0) == before  # not trained again
-    return place, result, failed.value.line()
+    return result, failed.value.line()
 
 
 def _checksums(place: Place, number: int) -> dict[str, str]:
@@ -186,7 +201,7 @@ def test_interrupted_killed_and_taken_up_in_sequence_ends_with_the_same_bits(
         weights = [json.loads(p.fold(number).done.read_text())["weights_sha256"] for p in (place, other)]
         assert weights[0] == weights[1]
     for key in ("summary", "cases", "choice", "split_sha256", "hold_out"):
-        assert result[key] == expected[key]
+        assert finite(result)[key] == expected[key]
 
 
 def test_other_data_or_settings_are_not_taken_up(
