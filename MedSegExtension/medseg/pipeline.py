@@ -200,6 +200,7 @@ class _Decision:
     ) -> None:
         self.threshold = output.threshold if threshold is None else threshold
         self.compare_background = self.threshold is None
+        self.last_wins = output.overlap == "last"
         self.low = low
         label_channels = [label.channel for label in output.labels]
         self.channels = [0, *label_channels] if self.compare_background else label_channels
@@ -216,7 +217,13 @@ class _Decision:
 
     def add(self, index: int, planes: np.ndarray) -> None:
         scores = planes[1:] if self.compare_background else planes
-        best = scores.argmax(axis=0)
+        if self.last_wins:
+            # Counted from the end, the first to reach the threshold; where none does, the most probable one.
+            reached = scores[::-1] >= self.threshold
+            last = len(scores) - 1 - reached.argmax(axis=0)
+            best = np.where(reached.any(axis=0), last, scores.argmax(axis=0))
+        else:
+            best = scores.argmax(axis=0)
         top = np.take_along_axis(scores, best[None], axis=0)[0]
         found = top > planes[0] if self.compare_background else top >= self.threshold
         named = self.values[best]
