@@ -17,6 +17,8 @@ from medseg_training.checkpoint import load_checkpoint
 from training_cases import small_settings
 
 HERE = Path(__file__).parent
+#: About a minute of one core; on a machine that others use as well it may take many.
+pytestmark = pytest.mark.timeout(900)
 
 #: Kills a fresh interpreter after so many calls, which is while it imports: long before there is anything of a run.
 DURING_IMPORT = """
