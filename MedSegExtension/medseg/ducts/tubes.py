@@ -190,7 +190,7 @@ class _Tree:
         }  # fmt: skip
 
     def _cost(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        """Cost and its gradient, which leaves out how a voxel's place along a segment moves: small, as radii are even."""
+        """Cost and gradient. That a voxel's place along a segment moves with it is left out: radii are nearly even."""
         points, radii = self._unpack(x)
         m = self._margins(points, radii)
         z = m["depth"] / m["width"]
