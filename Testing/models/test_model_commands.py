@@ -43,7 +43,8 @@ def test_inspect_loads_in_a_worker_and_prints_one_json_object(medseg, carded) ->
 def test_inspect_says_in_words_what_a_person_needs(medseg, carded, model_files) -> None:
     text = medseg("inspect", carded["safetensors"]).stdout
     assert all(
-        word in text for word in ("safetensors", "unet2d", "small", "axial", "PLS", "1 ducts", "yes, with torch")
+        word in text
+        for word in ("safetensors", "unet2d", "small", "axial", "PLS", "1 ducts", "yes, with torch", "slices: any × 1")
     )
     text = medseg("inspect", model_files["fixed"], "--static").stdout
     assert all(word in text for word in ("40 × 56 only", "missing", "fixed.onnx.card.json")) and "loads" not in text

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, MedSegError, MissingPackageError, UnsafeModelError, WorkerDied
 from .detect import detect_format
 from .inspecting import inspect_model
-from .report import ModelReport
+from .report import ModelReport, TensorInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +70,7 @@ def inspect_isolated(
         try:
             report.loaded = _answer(client, asked, path)
             report.warnings += [w for w in report.loaded.pop("warnings", ()) if w not in report.warnings]
+            _fill_ends(report)
         except MissingPackageError as error:
             report.loaded = {"missing": error.what, "mend": error.mend}
         except MedSegError as error:
@@ -119,6 +120,16 @@ def convert_isolated(
             raise
         move_into_place(made, out, kind, overwrite)
     return {**done, "file": str(out)}
+
+
+def _fill_ends(report: ModelReport) -> None:
+    """Inputs and outputs as the run showed them, where the file does not say: weights alone have none."""
+    channels = {"inputs": report.loaded["slice"][0], "outputs": report.loaded["output"][0]}
+    if not report.inputs:
+        report.inputs = (TensorInfo("slices", "float32", (None, channels["inputs"], None, None)),)
+    if not report.outputs:
+        report.outputs = (TensorInfo("output", "float32", (None, channels["outputs"], None, None)),)
+    report.out_channels = report.out_channels or channels["outputs"]
 
 
 def refusal(report: ModelReport) -> UnsafeModelError:
