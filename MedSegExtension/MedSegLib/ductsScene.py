@@ -29,7 +29,7 @@ CALIBRE_MM = "Calibre (mm)"
 #: mm between the control points of a centreline.
 STEP_MM = 1.0
 #: Shown colours run from 0 to this calibre; wider ducts keep the last colour.
-WIDEST_MM = 12.0
+WIDEST_MM = 8.0
 
 
 @dataclass
@@ -193,6 +193,9 @@ def _tree(scene, owner: str, measurement: dict[str, Any], name: str):
         legend = colors.logic().AddDefaultColorLegendDisplayNode(node)
         legend.SetTitleText(_("Calibre (mm)"))
         legend.SetLabelFormat("%.0f")
+        legend.SetSize(0.1, 0.4)
+        for text, size in ((legend.GetTitleTextProperty(), 16), (legend.GetLabelTextProperty(), 14)):
+            text.SetFontSize(size)
     return node
 
 
@@ -246,11 +249,10 @@ def _points(scene, owner: str, findings: list[dict[str, Any]], name: str):
     """Strictures and dilatations as one list of points."""
     node = _new(scene, "vtkMRMLMarkupsFiducialNode", owner, "findings", _("{name}: findings").format(name=name))
     for finding in findings:
-        text = kindName(finding["kind"])
-        if finding["diameter_mm"]:
-            text = f"{text}, {calibreText(finding['diameter_mm'], finding['resolved'])}"
+        # Short: a dozen of them stand in one view. The kind is in the description and in the table.
+        text = calibreText(finding["diameter_mm"], finding["resolved"]) if finding["diameter_mm"] else _("no lumen")
         number = node.AddControlPoint(vtk.vtkVector3d(*ras(finding["position_lps_mm"])), text)
-        node.SetNthControlPointDescription(number, finding["grade"])
+        node.SetNthControlPointDescription(number, f"{kindName(finding['kind'])}: {finding['grade']}")
     node.SetLocked(True)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()

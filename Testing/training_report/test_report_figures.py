@@ -75,7 +75,9 @@ def test_comparison_is_paired_by_patient_and_corrected() -> None:
     assert one.patients == 9 and one.better == 9 and one.difference == pytest.approx(0.05)
     assert one.p == pytest.approx(2 / 2**9) and one.p_holm == pytest.approx(2 * one.p) and one.smallest_p == one.p
     differences = [np.mean(mixed[p]) - np.mean(base[p]) for p in base]
-    assert two.p == pytest.approx(stats.wilcoxon(differences).pvalue) and two.p_holm == pytest.approx(max(two.p, one.p_holm))
+    assert two.p == pytest.approx(stats.wilcoxon(differences).pvalue) and two.p_holm == pytest.approx(
+        max(two.p, one.p_holm)
+    )
 
 
 def test_runs_without_common_patients_or_difference_have_no_p() -> None:

@@ -11,7 +11,7 @@ import pytest
 from medseg.errors import InputError
 from medseg_training.config import parse_config
 from medseg_training.report.report import write_report
-from medseg_training.training import run_training
+from medseg_training.training import train
 from training_cases import ellipsoid_case, settings, write_case
 
 
@@ -55,10 +55,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     made = []
     for name, augmentation in (("plain", "identity"), ("turned <b>", "rotation")):
         config = parse_config(
-            settings(folder / "data", augmentation=augmentation, split={"hold_out": ["p4", "p5"], "validate_on": ["p3"]},
-                     budget={"epochs": 2, "steps_per_epoch": 10}, validation={"every_epochs": 1})
-        )  # fmt: skip
-        run_training(config, folder / name, quiet=True)
+            settings(
+                folder / "data",
+                augmentation=augmentation,
+                split={"hold_out": ["p4", "p5"], "validate_on": ["p3"]},
+                budget={"epochs": 2, "steps_per_epoch": 10},
+                validation={"every_epochs": 1},
+            )
+        )
+        train(config, folder / name, quiet=True)
         made.append(folder / name)
     return made
 
