@@ -52,6 +52,17 @@ def test_measure_look_and_follow_the_doubts(drawn):
     ui.reviewNextButton.click()
     assert here() == pytest.approx((40, 20, 25), abs=3) and ui.reviewLabel.text.startswith("Place 1 of")
     assert ui.plotButton.enabled
+    # A point of the plot is clicked: Slicer tells the series and the rows.
+    import vtk
+
+    nodes = drawn.widget.ductsPanel.job.nodes
+    series, rows, all_rows = vtk.vtkStringArray(), vtk.vtkIdTypeArray(), vtk.vtkCollection()
+    series.InsertNextValue(nodes.series[0].GetID())
+    rows.InsertNextValue(0)
+    all_rows.AddItem(rows)
+    drawn.widget.ductsPanel.onPlotPoint(series, all_rows)
+    table = nodes.series[0].GetTableNode().GetTable()
+    assert here() == pytest.approx([table.GetColumnByName(f"{axis} (mm)").GetValue(0) for axis in "RAS"])
 
 
 def test_an_edit_measures_again_when_asked_to(drawn):
