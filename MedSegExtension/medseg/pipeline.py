@@ -222,9 +222,9 @@ class _Decision:
             reached = scores[::-1] >= self.threshold
             last = len(scores) - 1 - reached.argmax(axis=0)
             best = np.where(reached.any(axis=0), last, scores.argmax(axis=0))
+            top = np.take_along_axis(scores, best[None], axis=0)[0]
         else:
-            best = scores.argmax(axis=0)
-        top = np.take_along_axis(scores, best[None], axis=0)[0]
+            best, top = most_probable(scores)
         found = top > planes[0] if self.compare_background else top >= self.threshold
         named = self.values[best]
         self.labels[index] = np.where(found, named, 0)
@@ -241,6 +241,19 @@ class _Decision:
         if self.best is None or self.top is None:
             return None
         return Scores(np.ascontiguousarray(back(self.best)), np.ascontiguousarray(back(self.top)), labels.copy())
+
+
+def most_probable(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index and value of the largest of (L, H, W) scores at each pixel, the first where several are equal.
+
+    As ``argmax(axis=0)``, several times faster: numpy's runs along the axis pixel by pixel.
+    """
+    best, top = np.zeros(scores.shape[1:], dtype=np.intp), scores[0].copy()
+    for number in range(1, len(scores)):
+        larger = scores[number] > top
+        best[larger] = number
+        np.maximum(top, scores[number], out=top)
+    return best, top
 
 
 def _card_of(model: Model) -> ModelCard:

@@ -10,7 +10,7 @@ from function_networks import Network, lopsided
 from medseg.card import PostProcessing
 from medseg.errors import InputError
 from medseg.flips import FlipAverage
-from medseg.pipeline import segment
+from medseg.pipeline import most_probable, segment
 from medseg.scores import changed_postprocessing
 from medseg.volume import Volume
 from storage_orders import ALL_48, stored_as
@@ -104,3 +104,12 @@ def test_changes_to_the_post_processing_are_validated_as_a_card_is() -> None:
     assert changed == PostProcessing(minimum_part_mm3=20)
     with pytest.raises(InputError, match="minimum_part_mm3"):
         changed_postprocessing(card, {"minimum_part_mm3": -1})
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_most_probable_is_argmax_with_ties(count) -> None:
+    scores = np.random.default_rng(count).integers(0, 3, (count, 7, 9)).astype(np.float32)
+    best, top = most_probable(scores)
+    np.testing.assert_array_equal(best, scores.argmax(axis=0))
+    np.testing.assert_array_equal(top, scores.max(axis=0))
+    assert not np.shares_memory(top, scores)
