@@ -431,6 +431,10 @@
       <translation>Faire un tableau de chiffres, des segments de ce qui diffère et une surface colorée selon la distance.</translation>
     </message>
     <message>
+      <source>Make the surface of this segment transparent in 3D, so that the coloured tree inside is seen.</source>
+      <translation>Rendre la surface de ce segment transparente en 3D, pour voir l'arbre coloré à l'intérieur.</translation>
+    </message>
+    <message>
       <source>Measure</source>
       <translation>Mesurer</translation>
     </message>
@@ -461,6 +465,10 @@
     <message>
       <source>Research use only. Narrow and wide places are candidates for a radiologist to judge.</source>
       <translation>Réservé à la recherche. Les endroits étroits et larges sont des candidats qu'un radiologue doit juger.</translation>
+    </message>
+    <message>
+      <source>See the tree through the surface</source>
+      <translation>Voir l'arbre à travers la surface</translation>
     </message>
     <message>
       <source>Segment:</source>
@@ -1009,6 +1017,10 @@
       <translation>Calibre</translation>
     </message>
     <message>
+      <source>Calibre (mm)</source>
+      <translation>Calibre (mm)</translation>
+    </message>
+    <message>
       <source>Calibre from the papilla to the periphery</source>
       <translation>Calibre de la papille à la périphérie</translation>
     </message>
@@ -1085,6 +1097,10 @@
       <translation>{name} : calibre</translation>
     </message>
     <message>
+      <source>{name}: centreline, {way}</source>
+      <translation>{name} : ligne centrale, {way}</translation>
+    </message>
+    <message>
       <source>{name}: ducts</source>
       <translation>{name} : canaux</translation>
     </message>
@@ -1103,6 +1119,10 @@
     <message>
       <source>{name}: profile, {way}</source>
       <translation>{name} : profil, {way}</translation>
+    </message>
+    <message>
+      <source>{name}: tree by calibre</source>
+      <translation>{name} : arbre selon le calibre</translation>
     </message>
   </context>
   <context>
