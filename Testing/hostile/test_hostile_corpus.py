@@ -129,6 +129,7 @@ def test_damaged_weights_are_loaded_in_a_worker_and_end_nothing_else(corpus, tmp
 def test_a_file_that_crashes_the_hdf5_library_is_one_line(corpus, tmp_path, monkeypatch) -> None:
     """Found by fuzzing: ten changed bytes end the process that asks h5py (3.16) for an attribute."""
     from medseg.errors import InputError
+    from medseg.models import open_model
     from medseg.models.isolated import inspect_isolated
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -139,6 +140,8 @@ def test_a_file_that_crashes_the_hdf5_library_is_one_line(corpus, tmp_path, monk
     with pytest.raises(InputError) as caught:
         inspect_isolated(path)
     assert "\n" not in caught.value.line() and caught.value.exit_status == 2
+    with pytest.raises(InputError, match="did not come back"):
+        open_model(path, isolate=True)
 
 
 def test_a_worker_beyond_its_memory_is_one_line(corpus, tmp_path) -> None:

@@ -1,8 +1,8 @@
 """A look at HDF5's global heaps, where texts of variable length lie, before the HDF5 library goes through them.
 
 Found by fuzzing: the library walks a heap object by object and adds each one's size to its place. A free object of size
-0 keeps it there for ever, and one that is larger than its heap takes it out of memory it may read; nothing in this process
-can stop either. Format: HDF5 File Format Specification 3.0, III.E "Disk Format: Level 1E - Global Heap".
+0 keeps it there for ever, and one larger than its heap takes it out of memory it may read; nothing in this process can
+stop either. Format: HDF5 File Format Specification 3.0, III.E "Disk Format: Level 1E - Global Heap".
 """
 
 from __future__ import annotations

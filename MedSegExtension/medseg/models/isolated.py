@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..card import ModelCard
 from ..errors import InputError, MedSegError, MissingPackageError, UnsafeModelError, WorkerDied
 from .detect import detect_format
 from .inspecting import inspect_model
@@ -76,6 +77,25 @@ def inspect_isolated(
         except MedSegError as error:
             report.loaded = {"error": error.what, "mend": error.mend}
     return report
+
+
+def rehearse(
+    path: str | Path,
+    card: ModelCard | Mapping[str, Any] | str | Path | None = None,
+    backend: str | None = None,
+    *,
+    timeout_s: float = INSPECT_SECONDS,
+    memory_limit_bytes: int = INSPECT_BYTES,
+) -> None:
+    """Let a worker open the file and run one slice through it; raise what it refuses, and InputError where it died.
+
+    `open_model` does so with ``isolate=True`` before it opens the file itself.
+    """
+    path = Path(path)
+    given = card.to_dict() if isinstance(card, ModelCard) else dict(card) if isinstance(card, Mapping) else card
+    with _worker() as client:
+        payload = {"model": path, "card": given, "backend": backend, "memory_limit_bytes": memory_limit_bytes}
+        _answer(client, client.submit("load", payload, timeout_s=timeout_s), path)
 
 
 def convert_isolated(
