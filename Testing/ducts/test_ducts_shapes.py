@@ -93,6 +93,55 @@ def test_y_branch(draw, line, seed):
     assert min(fork.angles_deg.values()) == pytest.approx(opening, abs=4)
 
 
+@pytest.mark.parametrize("seed", [None, 3, 11])
+@pytest.mark.parametrize("spacing", [(0.5, 0.5, 0.5), (2.0, 2.0, 2.0), (3.0, 3.0, 3.0), (1.0, 1.0, 3.0)])
+def test_y_branch_at_every_voxel_size(draw, line, spacing, seed):
+    """Sizes go with the largest spacing: the trunk is six of it wide, the daughters four."""
+    unit = max(spacing)
+    tubes = [((0, 0, 0), (0, 0, 45), 3.0), ((0, 0, 45), (0, 20, 75), 2.0), ((0, 0, 45), (0, -20, 75), 2.0)]
+    paths = [(unit * line(start, stop), np.full(len(line(start, stop)), unit * r)) for start, stop, r in tubes]
+    drawn = draw(paths, spacing, seed=seed)
+    m = measure_ducts(drawn.labels)
+    assert sorted(n.kind for n in m.nodes) == ["bifurcation", "end", "end", "end"]
+    fork = next(n for n in m.nodes if n.kind == "bifurcation")
+    assert np.linalg.norm(fork.position_lps_mm @ drawn.turn - (0, 0, 45 * unit)) < 1.2 * unit
+    daughter = np.hypot(20, 30) * unit
+    assert sorted(b.length_mm for b in m.branches) == pytest.approx([daughter, daughter, 45 * unit], rel=0.02)
+    found = sorted(b.mean_diameter_mm for b in m.branches)
+    for calibre, true in zip(found, (4 * unit, 4 * unit, 6 * unit), strict=True):
+        assert calibre_is_right(calibre, true, spacing)
+
+
+@pytest.mark.parametrize("seed", [3, 11])
+@pytest.mark.parametrize("spacing", [(0.5, 0.5, 0.5), (2.0, 2.0, 2.0), (1.0, 1.0, 3.0)])
+def test_ring_and_taper_at_every_voxel_size(draw, line, bend, spacing, seed):
+    unit = max(spacing)
+    ring = unit * bend(14.0, 360)
+    (b,) = measure_ducts(draw([(ring, np.full(len(ring), 2 * unit))], spacing, seed=seed).labels).branches
+    assert b.closed and b.length_mm == pytest.approx(2 * np.pi * 14 * unit, rel=0.02)
+    assert calibre_is_right(b.mean_diameter_mm, 4 * unit, spacing)
+    taper = unit * line((0, 0, 0), (0, 0, 60))
+    drawn = draw([(taper, unit * np.linspace(4.0, 2.0, len(taper)))], spacing, seed=seed)
+    (b,) = measure_ducts(drawn.labels).branches
+    along = (b.points_lps_mm @ drawn.turn)[:, 2] / unit
+    inner = (along > 3) & (along < 57)
+    true = np.interp(along, np.linspace(0, 60, len(taper)), unit * np.linspace(8.0, 4.0, len(taper)))
+    assert (
+        np.mean([calibre_is_right(d, t, spacing) for d, t in zip(b.diameter_mm[inner], true[inner], strict=True)]) > 0.9
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 2, 4, 11])
+def test_a_cut_oblique_to_the_voxels_is_one_end(draw, line, seed):
+    """Thinning runs to the corners of the cut; the duct has one end there all the same."""
+    tubes = [((0, 0, 0), (0, 0, 40), 4.0), ((0, 0, 40), (25, 0, 60), 3.0), ((0, 0, 40), (-25, 0, 60), 3.0)]
+    paths = [(line(start, stop), np.full(len(line(start, stop)), radius)) for start, stop, radius in tubes]
+    m = measure_ducts(draw(paths, seed=seed, flat=True).labels)
+    assert sorted(n.kind for n in m.nodes) == ["bifurcation", "end", "end", "end"]
+    daughter = np.hypot(25, 20)
+    assert sorted(b.length_mm for b in m.branches) == pytest.approx([daughter, daughter, 40], rel=0.04)
+
+
 def test_thin_ducts_keep_their_topology_and_are_bounds(draw, line):
     points = line((0, 0, 0), (0, 0, 40))
     m = measure_ducts(draw([(points, np.full(len(points), 0.65))], seed=None).labels)

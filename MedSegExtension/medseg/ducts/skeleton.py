@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SPUR_VOXELS = 2.0
 #: … or within this fraction of that ball's radius, whichever is more.
 SPUR_RADII = 0.7
+#: Prongs that stay within the duct they end, and reach at most this many of its radii on, are corners of its end.
+BLUNT_RADII = 2.0
 
 #: Two branches that leave a node further apart than this, in degrees, are one duct passing through.
 THROUGH_DEG = 125.0
@@ -156,10 +158,12 @@ def _prune(graph: networkx.MultiGraph, radius: Radius, voxel: float) -> None:
 
     A terminal branch stays when its end, with the ball inscribed there, reaches at least ``SPUR_VOXELS`` voxels and
     ``SPUR_RADII`` of the radius beyond the ball inscribed at the bifurcation. Corners of a blunt end reach 0.41 of
-    the radius beyond it, so both prongs of such a fork go.
+    the radius beyond it, so both prongs of such a fork go; of prongs that reach farther and yet stay within the duct
+    that ends in them, the longest stays (`_blunt_ends`). One that stops inside another branch of the same bifurcation
+    goes too, however long it is.
     """
     while True:
-        changed = False
+        changed = _blunt_ends(graph, radius, voxel)
         for node in list(graph.nodes):
             if node not in graph or graph.degree(node) < 3:
                 continue
@@ -175,13 +179,60 @@ def _prune(graph: networkx.MultiGraph, radius: Radius, voxel: float) -> None:
                 elif graph.degree(other) == 1:
                     tip = graph.nodes[other]["position"]
                     beyond = np.linalg.norm(tip - here) + float(radius(tip)[0]) - ball
-                    if beyond < margin:
+                    if beyond < margin or _inside_another(graph, node, other, radius, voxel):
                         graph.remove_node(other)
                         changed = True
         changed |= _merge_parallel(graph, radius, voxel)
         changed |= _dissolve(graph)
         if not changed:
             return
+
+
+def _inside_another(graph: networkx.MultiGraph, node: int, end: int, radius: Radius, voxel: float) -> bool:
+    """Whether the branch from ``node`` to its free ``end`` stops within a voxel of another one's lumen there."""
+    others = [data["points"] for _, other, data in graph.edges(node, data=True) if other != end]
+    if not others:
+        return False
+    tip = graph.nodes[end]["position"]
+    points = np.concatenate(others)
+    reach = np.linalg.norm(points - tip, axis=1) + float(radius(tip)[0]) - radius(points)
+    return bool(reach.min() < voxel)
+
+
+def _blunt_ends(graph: networkx.MultiGraph, radius: Radius, voxel: float) -> bool:
+    """Where a duct ends in a fork whose prongs all stay within its own width, keep the prong that leads farthest on.
+
+    The end of a wide duct has corners (where it was cut, and where its cap lies obliquely to the voxels), and thinning
+    runs to each of them. Two ducts that part leave the width of the one they come from; such prongs do not.
+    """
+    changed = False
+    for node in list(graph.nodes):
+        if node not in graph or graph.degree(node) < 3:
+            continue
+        edges = list(graph.edges(node, keys=True, data=True))
+        prongs = [(other, data) for _, other, _, data in edges if other != node and graph.degree(other) == 1]
+        if len(prongs) < 2 or len(edges) != len(prongs) + 1:
+            continue
+        here = graph.nodes[node]["position"]
+        ball = float(radius(here)[0])
+        parent = next(data for _, other, _, data in edges if other == node or graph.degree(other) != 1)["points"]
+        away = np.linalg.norm(parent - here, axis=1)
+        before = parent[(away >= ball) & (away <= 3 * ball)]
+        if len(before) == 0:
+            continue
+        direction = here - before.mean(axis=0)
+        direction /= np.linalg.norm(direction)
+        reach = []
+        for _, data in prongs:
+            offset = data["points"] - here
+            along = offset @ direction
+            aside = np.linalg.norm(offset - along[:, None] * direction, axis=1)
+            within = aside.max() <= ball + voxel and along.max() <= BLUNT_RADII * ball + SPUR_VOXELS * voxel
+            reach.append(float(along.max()) if within else np.inf)
+        if np.isfinite(reach).all():
+            graph.remove_nodes_from(other for n, (other, _) in enumerate(prongs) if n != int(np.argmax(reach)))
+            changed = True
+    return changed
 
 
 def _merge_parallel(graph: networkx.MultiGraph, radius: Radius, voxel: float) -> bool:
