@@ -18,7 +18,10 @@ def limit_memory(size: int) -> None:
 
 @contextmanager
 def memory_limited(size: int) -> Iterator[None]:
-    """`limit_memory` for the time of the block."""
+    """`limit_memory` for the time of the block.
+
+    Raises MemoryError also where an extension module answers an allocation that failed with SystemError.
+    """
     if not size or sys.platform != "linux":
         yield
         return
@@ -28,5 +31,7 @@ def memory_limited(size: int) -> Iterator[None]:
     limit_memory(size)
     try:
         yield
+    except SystemError as error:
+        raise MemoryError from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
