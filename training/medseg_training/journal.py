@@ -66,6 +66,8 @@ class MLflow(Journal):
     def __init__(self, where: str, config: Config, run: RunDirectory) -> None:
         os.environ.setdefault("MLFLOW_ENABLE_TELEMETRY", "false")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # A plain folder, which a shared home directory bears better than a database; MLflow 3 wants it confirmed.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         try:
             from mlflow.tracking import MlflowClient
         except ImportError as error:
