@@ -115,10 +115,34 @@ def test_a_stop_after_nonsense_does_not_replace_the_good_state(
     assert load_checkpoint(trainer.run.last)["step"] == 4
 
 
+#: Signals end the process where a library of another test has put its own handler in the way.
+own_process = pytest.mark.skipif("MEDSEG_OWN_PROCESS" not in os.environ, reason="runs in a process of its own")
+
+
+def test_signals_in_a_process_of_their_own() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "0",
+        "-p",
+        "no:cacheprovider",
+        __file__,
+        "-k",
+        "signal and not own",
+    ]
+    environment = {**os.environ, "MEDSEG_OWN_PROCESS": "1"}
+    environment.pop("PYTEST_ADDOPTS", None)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+@own_process
 def test_a_signal_ends_the_run_after_the_step_and_it_goes_on_as_if_nothing_was(
     ellipsoids: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SIGTERM, in this process. Ctrl-C, which would end the test's own process, is sent to a real one elsewhere."""
     number = signal.SIGTERM
     config = parse_config(small_settings(ellipsoids, budget={"epochs": 2, "steps_per_epoch": 4}))
     real = Trainer.learn
@@ -142,6 +166,7 @@ def test_a_signal_ends_the_run_after_the_step_and_it_goes_on_as_if_nothing_was(
     assert [json.loads(line)["epoch"] for line in (tmp_path / "stopped" / "metrics.jsonl").open()] == [1, 2]
 
 
+@own_process
 def test_a_second_signal_interrupts_at_once() -> None:
     with pytest.raises(KeyboardInterrupt), gentle_stop() as stop:
         signal.raise_signal(signal.SIGINT)
