@@ -16,15 +16,12 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 
 def curves(training: Training) -> str:
-    """Loss and validation Dice by epoch, a line for each run or fold."""
+    """Training loss and validation Dice by epoch, a line for each run or fold."""
     figure, (loss, dice) = _figure(9.5, 3.2, 1, 2)
     for n, (name, lines) in enumerate(training.curves.items()):
         colour = COLOURS[n % len(COLOURS)]
         epochs = [line["epoch"] for line in lines if "loss" in line]
         loss.plot(epochs, [line["loss"] for line in lines if "loss" in line], color=colour, label=name, lw=1.3)
-        judged = [(line["epoch"], line["loss_validation"]) for line in lines if line.get("loss_validation") is not None]
-        if judged:
-            loss.plot(*zip(*judged, strict=True), color=colour, ls="--", marker=".", lw=1, label=f"{name}, validation")
         for k, value in enumerate(training.labels):
             points = [
                 (line["epoch"], line["validation"]["dice"].get(str(value)))
@@ -37,7 +34,7 @@ def curves(training: Training) -> str:
                 style = ("-", "--", ":", "-.")[k % 4]
                 label = name if only else f"{name}, {training.labels[value]}"
                 dice.plot(*zip(*points, strict=True), color=colour, ls=style, marker=".", lw=1.3, label=label)
-    loss.set(title="Loss", xlabel="epoch", yscale="log" if _spans(loss) else "linear")
+    loss.set(title="Loss in training", xlabel="epoch", yscale="log" if _spans(loss) else "linear")
     dice.set(title="Dice of the validation patients", xlabel="epoch", ylim=(0, 1))
     if not dice.lines:
         dice.text(0.5, 0.5, "no validation during training", ha="center", transform=dice.transAxes, color="#57606a")
