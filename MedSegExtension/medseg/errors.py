@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+#: Characters of ``what`` that are shown: a damaged file must not fill the screen with what was found in it.
+LONGEST = 900
+
 
 class MedSegError(Exception):
     """Base of every error this package raises on purpose.
@@ -24,11 +27,15 @@ class MedSegError(Exception):
         super().__init__(self.line())
 
     def line(self) -> str:
-        """The whole message on one line: ``FILE: what; mend``."""
-        text = f"{self.file}: {self.what}" if self.file else self.what
+        """The whole message on one line: ``FILE: what; mend``. What is too long loses its middle."""
+        what = self.what
+        if len(what) > LONGEST:
+            what = f"{what[: LONGEST // 2]} ... {what[-LONGEST // 4 :]}"
+        text = f"{self.file}: {what}" if self.file else what
         if self.mend:
             text = f"{text}; {self.mend}"
-        return " ".join(text.split())
+        # Names found in files may hold codes that would move a terminal's cursor or change its colours.
+        return " ".join("".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text).split())
 
 
 class InputError(MedSegError):
