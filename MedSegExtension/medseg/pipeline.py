@@ -15,7 +15,7 @@ from .fit import check_fit
 from .flips import FlipAverage, check_flips
 from .inference import Runner, slice_probabilities
 from .io import SegmentInfo, write_segmentation_file
-from .postprocess import postprocess
+from .postprocess import count_labels, postprocess
 from .preprocess import Preparer, SlicePreparer
 from .progress import Progress, ProgressCallback, Timings
 from .scores import Scores
@@ -156,12 +156,12 @@ def segment(
         values = [label.value for label in card.output.labels]
         scores = decide.scores(back, labels)
         postprocess(labels, values, settings, volumes[0].voxel_volume_mm3, candidates)
-        counts = np.bincount(labels.ravel(), minlength=max(values) + 1)
+        counts = count_labels(labels, values)
     probabilities = decide.probabilities
     if probabilities is not None:
         probabilities = np.stack([back(p) for p in probabilities])
     highest = {label.value: float(p) for label, p in zip(card.output.labels, decide.highest, strict=True)}
-    if not counts[values].any():
+    if not any(counts.values()):
         seen = ", ".join(f"{label.name} {highest[label.value]:.2f}" for label in card.output.labels)
         warnings.append(f"nothing was found; the highest probability seen was {seen}")
     if progress is not None:
@@ -170,7 +170,7 @@ def segment(
         labels=volumes[0].with_array(labels),
         segments=tuple(_segments(card)),
         probabilities=probabilities,
-        voxel_counts={v: int(counts[v]) for v in values},
+        voxel_counts=counts,
         highest_probability=highest,
         timings=timings.seconds,
         warnings=[*model.warnings, *warnings],
@@ -240,7 +240,7 @@ class _Decision:
         """What was kept, brought to the volume's axes by ``back``; ``labels`` (K, J, I) are not yet post-processed."""
         if self.best is None or self.top is None:
             return None
-        return Scores(np.ascontiguousarray(back(self.best)), np.ascontiguousarray(back(self.top)), labels.copy())
+        return Scores(back(self.best), back(self.top), labels.copy())
 
 
 def most_probable(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

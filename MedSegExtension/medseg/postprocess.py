@@ -33,17 +33,31 @@ def postprocess(
     voxel_volume_mm3 : volume of a voxel.
     candidates : (K, J, I) label map above ``settings.hysteresis_low``; needed only for the hysteresis threshold.
     """
+    used = bounding_box(labels != 0 if candidates is None else (labels != 0) | (candidates != 0))
+    if used is None:
+        return labels
+    inside, possible = labels[used], None if candidates is None else candidates[used]
     for value in values:
-        if candidates is not None:
-            _grow(labels, candidates, value)
+        if possible is not None:
+            _grow(inside, possible, value)
         if settings.fill_holes:
-            _fill(labels, value)
+            _fill(inside, value)
         if settings.minimum_part_mm3 > 0 or settings.keep_largest_parts:
-            _drop_parts(labels, value, settings.minimum_part_mm3 / voxel_volume_mm3, settings.keep_largest_parts)
+            _drop_parts(inside, value, settings.minimum_part_mm3 / voxel_volume_mm3, settings.keep_largest_parts)
     return labels
 
 
-def _box(mask: np.ndarray) -> tuple[slice, slice, slice] | None:
+def count_labels(labels: np.ndarray, values: Sequence[int]) -> dict[int, int]:
+    """Voxels of each label value in a (K, J, I) label map."""
+    counts = np.zeros(max(values) + 1, dtype=np.intp)
+    used = bounding_box(labels != 0)
+    if used is not None:
+        for plane in labels[used]:  # numpy counts in a copy of eight bytes a voxel
+            counts += np.bincount(plane.ravel(), minlength=len(counts))
+    return {value: int(counts[value]) for value in values}
+
+
+def bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice] | None:
     """The bounding box of a mask, or None for an empty one: parts are few voxels of a large grid."""
     slices = []
     for axis in range(3):
@@ -57,7 +71,7 @@ def _box(mask: np.ndarray) -> tuple[slice, slice, slice] | None:
 def _grow(labels: np.ndarray, candidates: np.ndarray, value: int) -> None:
     """Add candidate voxels of ``value`` that are connected to a voxel already labelled so (hysteresis)."""
     low = (candidates == value) | (labels == value)
-    box = _box(low)
+    box = bounding_box(low)
     if box is None:
         return
     parts, _ = ndimage.label(low[box], structure=TOUCHING)
@@ -69,7 +83,7 @@ def _grow(labels: np.ndarray, candidates: np.ndarray, value: int) -> None:
 
 def _fill(labels: np.ndarray, value: int) -> None:
     """Give ``value`` to background voxels that it encloses on all sides; other labels stay."""
-    box = _box(labels == value)
+    box = bounding_box(labels == value)
     if box is None:
         return
     inside = labels[box]
@@ -78,7 +92,7 @@ def _fill(labels: np.ndarray, value: int) -> None:
 
 
 def _drop_parts(labels: np.ndarray, value: int, minimum_voxels: float, keep: int | None) -> None:
-    box = _box(labels == value)
+    box = bounding_box(labels == value)
     if box is None:
         return
     inside = labels[box]
@@ -91,4 +105,5 @@ def _drop_parts(labels: np.ndarray, value: int, minimum_voxels: float, keep: int
         order = np.argsort(-sizes[1:], kind="stable") + 1  # equal sizes: the first in the volume stays
         doomed[order[keep:]] = True
     doomed[0] = False
-    inside[doomed[parts]] = 0
+    if doomed.any():
+        inside[doomed[parts]] = 0

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .card import ModelCard, PostProcessing
-from .postprocess import postprocess
+from .postprocess import count_labels, postprocess
 from .volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Arrays (K, J, I) on the volume's own grid.
+    """Arrays (K, J, I) on the volume's own grid; `best` and `top` may be views of the run's slices, turned back.
 
     Attributes
     ----------
@@ -35,13 +35,12 @@ class Scores:
         """
         settings = card.postprocessing if settings is None else settings
         labels = self.decided.copy() if threshold is None else np.where(self.top >= threshold, self.best, 0)
-        labels = labels.astype(self.best.dtype, copy=False)
+        labels = np.ascontiguousarray(labels, dtype=self.best.dtype)
         low = settings.hysteresis_low
         candidates = None if low is None else np.where(self.top >= low, self.best, 0)
         values = [label.value for label in card.output.labels]
         postprocess(labels, values, settings, volume.voxel_volume_mm3, candidates)
-        counts = np.bincount(labels.ravel(), minlength=max(values) + 1)
-        return volume.with_array(labels), {v: int(counts[v]) for v in values}
+        return volume.with_array(labels), count_labels(labels, values)
 
 
 def changed_postprocessing(card: ModelCard, changes: dict[str, object] | None) -> PostProcessing | None:
