@@ -132,6 +132,21 @@ def test_what_the_card_says_stays_where_nothing_is_better(card: ModelCard) -> No
     assert best == Choice(0.5, PostProcessing(minimum_part_mm3=7)) and score == 1.0
 
 
+def test_one_patient_does_not_decide_for_all(card: ModelCard) -> None:
+    """At 0.35 one patient gains 1.0, eight lose 0.02 each: the mean is better, and says nothing about the next patient."""
+    cases = [_judged("a", 0, 0.42, 0.01)]
+    for n in range(8):
+        case = _judged(f"b{n}", 1, 0.9, 0.01)
+        case.scores.top[1, 4:9, 12:14] = 0.4
+        cases.append(case)
+    settings = CrossValidation(thresholds=[0.35], minimum_part_mm3=[], fill_holes=[])
+    search, given = Search(card, settings), given_by(card)
+    assert search.score(replace(given, threshold=0.35), cases) > search.score(given, cases) + 0.05
+    assert search.choose(cases, given)[0] == given
+    cases += [_judged(f"c{n}", 0, 0.42, 0.01) for n in range(3)]
+    assert search.choose(cases, given)[0].threshold == 0.35
+
+
 def test_keeping_the_largest_part_is_not_tried_unless_asked_for(card: ModelCard) -> None:
     cases = [_judged("a", 0, 0.9, 0.01, speck=True), _judged("b", 1, 0.9, 0.01, speck=True)]
     plain = Search(card, CrossValidation(minimum_part_mm3=[])).choose(cases, given_by(card))[0]

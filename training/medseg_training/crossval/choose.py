@@ -2,7 +2,9 @@
 
 The search is by coordinates: starting from what the card says, each part in turn (threshold, hysteresis, smallest part,
 holes, parts kept) is set to the best of its values with the others as they are, and once more round until a whole round
-changes nothing. What was there before stays where nothing is better.
+changes nothing. What was there before stays unless the mean gain over patients is larger than its standard error (after
+the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984): with a dozen patients the best of
+many values is often best by chance.
 """
 
 from __future__ import annotations
@@ -77,13 +79,29 @@ class Search:
         for _ in range(ROUNDS):
             before = best
             for part in range(len(PARTS)):
-                for candidate in self._candidates(best, part):
+                now = best
+                for candidate in self._candidates(now, part):
                     score = self.score(candidate, cases)
-                    if score > highest + GAIN or (math.isnan(highest) and not math.isnan(score)):
+                    better = score > highest + GAIN and self._more_than_chance(candidate, now, cases)
+                    if better or (math.isnan(highest) and not math.isnan(score)):
                         best, highest = candidate, score
             if best == before:
                 break
         return best, highest
+
+    def _more_than_chance(self, candidate: Choice, now: Choice, cases: Sequence[Judged]) -> bool:
+        """Whether the mean gain over patients exceeds its standard error, which one patient alone does not have."""
+        after, before = self._by_patient(candidate, cases), self._by_patient(now, cases)
+        gains = np.array([after[patient] - before[patient] for patient in after])
+        return len(gains) < 2 or bool(gains.mean() > gains.std(ddof=1) / math.sqrt(len(gains)))
+
+    def _by_patient(self, choice: Choice, cases: Sequence[Judged]) -> dict[str, float]:
+        """Mean over a patient's figures, labels and cases, where any counts."""
+        found: dict[str, list[float]] = {}
+        for case in cases:
+            figures = [value for value in self._figures(choice, case).values() if not math.isnan(value)]
+            found.setdefault(case.patient, []).extend(figures)
+        return {patient: float(np.mean(values)) for patient, values in found.items() if values}
 
     def score(self, choice: Choice, cases: Sequence[Judged]) -> float:
         """Mean over figures and labels of the mean over patients (of the mean over a patient's cases); NaN where no
