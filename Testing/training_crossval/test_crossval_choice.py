@@ -133,7 +133,7 @@ def test_what_the_card_says_stays_where_nothing_is_better(card: ModelCard) -> No
 
 
 def test_one_patient_does_not_decide_for_all(card: ModelCard) -> None:
-    """At 0.35 one patient gains 1.0, eight lose 0.02 each: the mean is better, and says nothing about the next patient."""
+    """At 0.35 one patient gains 1.0, eight lose a little: the mean is better and says nothing about the next one."""
     cases = [_judged("a", 0, 0.42, 0.01)]
     for n in range(8):
         case = _judged(f"b{n}", 1, 0.9, 0.01)
