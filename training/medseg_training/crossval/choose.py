@@ -2,9 +2,9 @@
 
 The search is by coordinates: starting from what the card says, each part in turn (threshold, hysteresis, smallest part,
 holes, parts kept) is set to the best of its values with the others as they are, and once more round until a whole round
-changes nothing. What was there before stays unless the mean gain over patients is larger than its standard error (after
-the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984): with a dozen patients the best
-of many values is often best by chance.
+changes nothing. What was there before stays unless the mean gain over patients is larger than its standard error,
+after the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984: with a dozen patients
+the best of many values is often best by chance.
 """
 
 from __future__ import annotations
