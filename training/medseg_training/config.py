@@ -49,8 +49,10 @@ class Split(Section):
 
     hold_out: list[str] = Field(default_factory=list)
     """Patients evaluated once, after training, with the exported model."""
+    hold_out_share: Share = 0.0
+    """Share of the other patients that is held out too, drawn from ``seed``."""
     validation: Share = 0.0
-    """Share of the other patients that chooses the best epoch; 0 keeps the last epoch."""
+    """Share of the patients left that chooses the best epoch; 0 keeps the last epoch."""
     validate_on: list[str] = Field(default_factory=list)
     """Patients that choose the best epoch, by name; with it, ``validation`` and ``folds`` are not used."""
     folds: int | None = Field(default=None, ge=2)
@@ -142,6 +144,9 @@ class Validation(Section):
     """Epochs from one validation to the next."""
     patience: int | None = Field(default=None, ge=1)
     """Validations without a better figure before the run stops early."""
+    loss_batches: int = Field(default=8, ge=0)
+    """Batches of crops of the validation patients, drawn once as in training and not augmented, on which the loss is
+    measured too; 0 leaves it out."""
     figure: Literal["dice", "cldice", "dice+cldice"] = "dice"
     """What chooses the best epoch: mean over patients and labels of the 3D figure at native spacing."""
 

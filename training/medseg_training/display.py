@@ -98,6 +98,8 @@ class Display:
             f"epoch {line['epoch']}  {line['elapsed_s'] / 60:.1f} min  loss {line['loss']:.4f}  "
             f"{line['slices_per_s']:.1f} slices/s"
         )
+        if "validation_loss" in line:
+            text += f"  validation loss {line['validation_loss']:.4f}"
         for name, each in line.get("validation", {}).items():
             text += f"  {name} " + " ".join(f"{mean:.4f}" for mean in each.values())
         seen.names = {str(label.value): label.name for label in trainer.card.output.labels}

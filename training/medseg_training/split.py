@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -40,14 +40,13 @@ class PatientSplit:
 
 
 def split_patients(cases: Sequence[Case], split: Split) -> PatientSplit:
-    """Divide by patient: held-out ones by name, validation by fold or share, in an order drawn from the seed.
+    """Divide by patient: held-out ones by name and share, validation by fold or share, in an order drawn from the seed.
 
     Raises InputError where nothing is left to train on.
     """
     patients = {case.name: case.patient for case in cases}
-    held = set(split.hold_out)
-    others = sorted(set(patients.values()) - held)
-    order = [others[n] for n in np.random.default_rng(split.seed).permutation(len(others))]
+    held = held_out(patients.values(), split)
+    order = [patient for patient in _order(patients.values(), split) if patient not in held]
     if split.validate_on:
         validating = set(split.validate_on)
     elif split.folds is not None:
@@ -71,3 +70,26 @@ def split_patients(cases: Sequence[Case], split: Split) -> PatientSplit:
         patients,
         split.seed,
     )
+
+
+def held_out(patients: Iterable[str], split: Split) -> set[str]:
+    """Who is kept for the end: those named, and a share of the others, last in the drawn order.
+
+    Raises InputError where the share would take somebody who is to choose the epoch.
+    """
+    order = _order(patients, split)
+    count = round(split.hold_out_share * len(order))
+    drawn = order[len(order) - max(1, count) :] if split.hold_out_share > 0 else []
+    both = set(drawn) & set(split.validate_on)
+    if both:
+        raise InputError(
+            f"the share held out would hold patient {min(both)} of split.validate_on",
+            mend="name held-out patients in split.hold_out, or choose another split.seed",
+        )
+    return {*split.hold_out, *drawn}
+
+
+def _order(patients: Iterable[str], split: Split) -> list[str]:
+    """The patients that are not held out by name, as the seed shuffles them."""
+    others = sorted(set(patients) - set(split.hold_out))
+    return [others[n] for n in np.random.default_rng(split.seed).permutation(len(others))]

@@ -32,6 +32,7 @@ from .schedule import Plateau, position, rate
 from .store import SliceStore, open_batches
 from .store.batches import Batch
 from .validation import Preparers, evaluate_cases, mean_over_patients, score
+from .validation_loss import ValidationCrops
 
 __all__ = ["Trainer", "architecture_of"]
 
@@ -91,6 +92,8 @@ class Trainer:
         self.batches = open_batches(store, card.input.channels, self.device, resident=resident)
         self.randomness = Randomness(config.seed, self.device, self.world.rank)
         self.preparers = Preparers()
+        count, crop = config.validation.loss_batches, self.sampler.crop
+        self.crops = ValidationCrops(validation, card, config.loss, config.sampling, crop, count, config.seed)
         self.plateau = Plateau(config.optimiser.plateau_patience)
         self.meter = LossMeter(config.budget.steps_per_epoch, self.device)
         self.step = 0
@@ -343,9 +346,12 @@ class Trainer:
             told = {
                 "means": {name: {str(v): m for v, m in each.items()} for name, each in means.items()},
                 "score": score(figures, self.config.validation.figure),
+                "loss": self._validation_loss(),
             }
         told = self.world.tell(told)
         self.line["validation"] = told["means"]
+        if told["loss"] is not None:
+            self.line["validation_loss"] = told["loss"]
         now = told["score"]
         self.plateau.look(now)
         if now > self.best:
@@ -353,3 +359,18 @@ class Trainer:
             return True
         self.without_gain += 1
         return False
+
+    def _validation_loss(self) -> float | None:
+        """The loss of the network that is judged, on the validation patients; None where it is not asked for."""
+        if self.config.validation.loss_batches == 0:
+            return None
+        network = self.deployed
+        was_training = network.training
+        network.eval()
+        try:
+            return self.crops.mean(
+                lambda images, planes: self.loss_of(network, images.contiguous(memory_format=self.layout), planes),
+                self.device,
+            )
+        finally:
+            network.train(was_training)

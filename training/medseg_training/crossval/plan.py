@@ -11,6 +11,7 @@ from medseg.errors import InputError
 
 from ..config import Config
 from ..data import list_cases
+from ..split import held_out
 from .folds import draw_folds
 from .strata import strata_of
 
@@ -64,7 +65,7 @@ def make_plan(config: Config) -> Plan:
     fatal = [p for p in problems if p.fatal]
     if fatal:
         raise InputError(fatal[0].what, file=fatal[0].file, mend=fatal[0].mend)
-    held = set(split.hold_out)
+    held = held_out((case.patient for case in cases), split)
     inside = [case for case in cases if case.patient not in held]
     patients = {case.name: case.patient for case in inside}
     strata = strata_of(inside, config)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from medseg.errors import InputError
 from medseg.io import case_name
-from medseg.io.names import is_dicom
+from medseg.io.names import is_dicom, natural_key
 
 from .case import Case, Problem
 from .naming import IMAGE_WORDS, MASK_WORDS, entries, listed, role_and_key, subfolders, words
@@ -100,6 +100,34 @@ def pairs(folder: Path, settings: DataSettings) -> Found:
         else:
             files = listed(path.name for path in (*images, *masks))
             problems.append(Problem(folder, f"{files} all belong to {name}", "keep one image and one mask of each"))
+    return cases, problems
+
+
+def files(folder: Path, settings: DataSettings) -> Found:
+    """Cases by the paths of the section ``files``."""
+    asked = settings.files
+    assert asked is not None
+    texts, reader = (*asked.image, asked.labels), _reader(settings)
+    if "{case}" not in asked.labels:
+        paths = [folder / text for text in texts]
+        missing = [path for path in paths if not path.exists()]
+        if missing:
+            raise InputError("there is no such file", file=missing[0], mend="correct the section files")
+        name = case_name(paths[0])
+        return [Case(name, name, tuple(paths[:-1]), paths[-1], reader)], []
+    before, after = (len(part) for part in asked.labels.split("{case}"))
+    cases, problems = [], []
+    there = {}
+    for found in folder.glob(asked.labels.replace("{case}", "*")):
+        inside = found.relative_to(folder).as_posix()
+        there[inside[before : len(inside) - after]] = found
+    for name, found in sorted(there.items(), key=lambda one: natural_key(Path(one[0]))):
+        images = tuple(folder / text.replace("{case}", name) for text in asked.image)
+        missing = [path for path in images if not path.exists()]
+        if missing:
+            problems.append(Problem(found, f"its image {missing[0]} is missing", "add it or remove the reference"))
+        else:
+            cases.append(Case(name, name, images, found, reader))
     return cases, problems
 
 

@@ -57,6 +57,8 @@ def layout_of(folder: Path, settings: DataSettings) -> str:
         return settings.layout
     if settings.arrays is not None:
         return "arrays"
+    if settings.files is not None:
+        return "files"
     kind = described.describes(folder)
     if kind is not None:
         return kind
@@ -79,6 +81,8 @@ def _list_folder(folder: Path, settings: DataSettings, volumes: tuple[str, ...])
     kind = layout_of(folder, settings)
     if kind == "arrays":
         return arrays(folder, settings)
+    if kind == "files":
+        return layouts.files(folder, settings)
     if kind == "decathlon":
         return described.decathlon(folder, settings)
     if kind == "nnunet":

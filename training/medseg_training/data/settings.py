@@ -59,13 +59,35 @@ class Arrays(Section):
         return self.label_axes or self.axes.replace("c", "")
 
 
+class Files(Section):
+    """Which file is the image and which the reference, where their names and folders do not tell.
+
+    Paths below the data folder. ``{case}`` stands for the name of a case: ``{case}/t1.nii.gz``; without it the folder
+    holds one case, called after its image.
+    """
+
+    image: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
+    """One file, or one for each of the card's input volumes, in order."""
+    labels: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_kind_of_case(self) -> Files:
+        if len({"{case}" in text for text in (*self.image, self.labels)}) > 1:
+            raise ValueError("image and labels need {case} in all or in none")
+        if any(text.count("{case}") > 1 for text in (*self.image, self.labels)):
+            raise ValueError("{case} stands once in a path")
+        return self
+
+
 class DataSettings(Section):
     """Where the cases are, whose they are, and which label values are learned."""
 
     data: Annotated[list[Path], BeforeValidator(_as_list), Field(min_length=1)]
     """Folders of cases; ``docs/training-data.md`` describes the layouts, which are told apart by content."""
-    layout: Literal["auto", "folders", "case_folders", "pairs", "nnunet", "decathlon", "arrays"] = "auto"
+    layout: Literal["auto", "folders", "case_folders", "pairs", "nnunet", "decathlon", "arrays", "files"] = "auto"
     """Only where telling apart by content goes wrong."""
+    files: Files | None = None
+    """Image and reference by name, where no layout fits."""
     arrays: Arrays | None = None
     """Needed for ``.npy``, ``.npz`` and HDF5 files, which say nothing of what they hold."""
     channels: list[int | str] | None = Field(default=None, min_length=1)
@@ -103,6 +125,10 @@ class DataSettings(Section):
             raise ValueError("layout arrays needs the section arrays, which says what lies where")
         if self.arrays is not None and self.layout not in ("auto", "arrays"):
             raise ValueError(f"the section arrays does not go with layout {self.layout}")
+        if self.layout == "files" and self.files is None:
+            raise ValueError("layout files needs the section files, which says which file is what")
+        if self.files is not None and (self.layout not in ("auto", "files") or self.arrays is not None):
+            raise ValueError("the section files does not go with another layout or with the section arrays")
         seen: dict[int, int] = {}
         for value, sources in (self.source_labels or {}).items():
             for source in sources:

@@ -22,6 +22,10 @@ def curves(training: Training) -> str:
         colour = COLOURS[n % len(COLOURS)]
         epochs = [line["epoch"] for line in lines if "loss" in line]
         loss.plot(epochs, [line["loss"] for line in lines if "loss" in line], color=colour, label=name, lw=1.3)
+        seen = [(line["epoch"], line["validation_loss"]) for line in lines if "validation_loss" in line]
+        if seen:
+            judged = f"{name}, validation"
+            loss.plot(*zip(*seen, strict=True), color=colour, ls="--", marker=".", lw=1.3, label=judged)
         for k, value in enumerate(training.labels):
             points = [
                 (line["epoch"], line["validation"]["dice"].get(str(value)))
