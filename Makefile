@@ -29,6 +29,7 @@ format: $(VENV)/.test-ready
 # Two minutes of it are fuzzing: the static checks of model files (atheris has wheels for Linux on x86_64 alone).
 bench: $(VENV)/.fuzz-ready
 	$(BIN)/python Testing/fuzz/fuzz_models.py --seconds 120
+	$(BIN)/python Testing/benchmarks/inspecting.py
 	$(BIN)/python Testing/benchmarks/inference.py
 	$(BIN)/python Testing/benchmarks/window.py
 

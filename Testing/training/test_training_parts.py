@@ -53,12 +53,10 @@ def test_presets_have_the_sizes_of_the_networks_they_stand_for(
 
 
 @pytest.mark.parametrize("name", ["BasicUNet", "AttentionUnet", "DynUNet", "UNet++"])
-def test_monai_networks_by_name_are_monai_s(name: str) -> None:
-    nets = pytest.importorskip("monai.networks.nets")
+def test_networks_of_monai_have_names(name: str) -> None:
+    """That their numbers and weights are MONAI's is tested in Testing/models/test_monai_networks.py."""
     known = known_network(name)
-    torch.manual_seed(0)
     network = build_network(Architecture(known.name, {"in_channels": 1, "out_channels": 2})).eval()
-    assert isinstance(network, getattr(nets, {"UNet++": "BasicUNetPlusPlus"}.get(name, name)))
     assert network(torch.zeros(1, 1, 32, 32)).shape == (1, 2, 32, 32)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backends import require
+from ..backends.base import memory_errors
 from .model import Model
 
 
@@ -24,3 +26,16 @@ def probe_slice(model: Model, channels: int | None = None, multiple_of: int | No
     height, width = slice_size(model, multiple_of, (2, 2))
     count = model.in_channels or channels or 1
     return np.random.default_rng(0).standard_normal((1, count, height, width), dtype=np.float32)
+
+
+def run_trial(model: Model, batch: np.ndarray) -> np.ndarray:
+    """Raw outputs of ``model`` for ``batch``, to see that it runs. Raises as `Model.run`.
+
+    A model that slides and mirrors (nnU-Net's folds) runs each of its networks once, on its smallest patch.
+    """
+    short = getattr(getattr(model.backend, "module", None), "trial", None)
+    if short is None:
+        return model.run(batch)
+    torch = require("torch")
+    with memory_errors(model.backend.device, batch.shape), torch.inference_mode():
+        return short(torch.from_numpy(batch).to(model.backend.device)).float().cpu().numpy()

@@ -1,6 +1,7 @@
-"""MONAI's own 2D networks by name (docs.monai.io/en/stable/networks.html), for weights that were trained with them.
+"""MONAI's 2D networks by name (docs.monai.io/en/stable/networks.html), for weights that were trained with them.
 
-Each argument is checked before MONAI sees it; activations and norms are names that MONAI looks up in tables of its own.
+Built here, with MONAI's names of weights and its numbers, so that MONAI need not be installed. Each argument is checked
+first; activations and norms are looked up in the tables of `monai_blocks`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..errors import InputError, MissingPackageError
+from ..errors import InputError
 from .arguments import check_channels, check_choice, check_flag, check_whole, check_widths
+from .monai_blocks import ACTIVATIONS, NORMS
+from .monai_residual import DynUNet, SegResNet
+from .monai_unets import AttentionUnet, BasicUNet, BasicUNetPlusPlus, UNet
 
-_ACTS = ("prelu", "relu", "leakyrelu", "elu", "swish", "mish", "gelu", "relu6", "selu", "tanh", "sigmoid")
-_NORMS = ("batch", "instance", "group", "layer", "instance_nvfuser")
+_ACTS, _NORMS = tuple(ACTIVATIONS), tuple(NORMS)
 
 Named = str | Sequence[Any]
 Sizes = int | Sequence[Any]
@@ -40,18 +42,17 @@ def monai_unet(
     if not 0 <= check_whole("num_res_units", num_res_units) <= 16:
         raise InputError(f"architecture argument num_res_units is {num_res_units}", mend="use 0 to 16")
     steps = _sizes("strides", strides, len(wide) - 1)
-    network = _nets().UNet(
-        spatial_dims=2,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        channels=wide,
-        strides=steps,
-        kernel_size=_size("kernel_size", kernel_size),
-        up_kernel_size=_size("up_kernel_size", up_kernel_size),
-        num_res_units=num_res_units,
-        act=_named("act", act, _ACTS),
-        norm=_named("norm", norm, _NORMS),
-        bias=bias,
+    network = UNet(
+        in_channels,
+        out_channels,
+        wide,
+        steps,
+        _size("kernel_size", kernel_size),
+        _size("up_kernel_size", up_kernel_size),
+        num_res_units,
+        _named("act", act, _ACTS),
+        _named("norm", norm, _NORMS),
+        bias,
     )
     return _multiple(network, steps)
 
@@ -72,15 +73,14 @@ def monai_basic_unet(
         raise InputError(f"architecture argument features is {features!r}", mend="give six channel counts")
     check_flag("bias", bias)
     check_choice("upsample", upsample, ("deconv", "nontrainable"))
-    network = _nets().BasicUNet(
-        spatial_dims=2,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        features=wide,
-        act=_named("act", act, _ACTS),
-        norm=_named("norm", norm, _NORMS),
-        bias=bias,
-        upsample=upsample,
+    network = BasicUNet(
+        in_channels,
+        out_channels,
+        wide,
+        _named("act", act, _ACTS),
+        _named("norm", norm, _NORMS),
+        bias,
+        upsample == "deconv",
     )
     return _multiple(network, (2, 2, 2, 2))
 
@@ -106,29 +106,17 @@ def monai_basic_unet_plus_plus(
     check_flag("bias", bias)
     check_flag("deep_supervision", deep_supervision)
     check_choice("upsample", upsample, ("deconv", "nontrainable"))
-    network = _last_output_only(_nets().BasicUNetPlusPlus)(
-        spatial_dims=2,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        features=wide,
-        deep_supervision=deep_supervision,
-        act=_named("act", act, _ACTS),
-        norm=_named("norm", norm, _NORMS),
-        bias=bias,
-        upsample=upsample,
+    network = BasicUNetPlusPlus(
+        in_channels,
+        out_channels,
+        wide,
+        _named("act", act, _ACTS),
+        _named("norm", norm, _NORMS),
+        bias,
+        upsample == "deconv",
+        deep_supervision,
     )
     return _multiple(network, (2, 2, 2, 2))
-
-
-def _last_output_only(kind: type[nn.Module]) -> type[nn.Module]:
-    """MONAI's UNet++ answers with a list, even of one; the names of its weights stay as they are."""
-
-    class LastOutput(kind):  # type: ignore[valid-type,misc]
-        def forward(self, x: Tensor) -> Tensor:
-            outputs = super().forward(x)
-            return torch.stack(outputs[::-1], dim=1) if self.training and len(outputs) > 1 else outputs[-1]
-
-    return LastOutput
 
 
 def monai_dynunet(
@@ -151,23 +139,24 @@ def monai_dynunet(
     """
     _edges(in_channels, out_channels)
     wide = check_widths(filters)
+    if len(wide) < 3:
+        raise InputError(f"architecture argument filters is {filters!r}", mend="give at least three channel counts")
     check_flag("res_block", res_block)
     check_flag("trans_bias", trans_bias)
     check_flag("deep_supervision", deep_supervision)
     steps = _sizes("strides", strides, len(wide))
-    network = _nets().DynUNet(
-        spatial_dims=2,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        filters=wide,
-        kernel_size=_sizes("kernel_size", kernel_size, len(wide)),
-        strides=steps,
-        upsample_kernel_size=_sizes("upsample_kernel_size", upsample_kernel_size, len(wide) - 1),
-        norm_name=_named("norm_name", norm_name, _NORMS),
-        act_name=_named("act_name", act_name, _ACTS),
-        res_block=res_block,
-        trans_bias=trans_bias,
-        **({"deep_supervision": True, "deep_supr_num": max(1, min(3, len(wide) - 2))} if deep_supervision else {}),
+    network = DynUNet(
+        in_channels,
+        out_channels,
+        wide,
+        _sizes("kernel_size", kernel_size, len(wide)),
+        steps,
+        _sizes("upsample_kernel_size", upsample_kernel_size, len(wide) - 1),
+        _named("norm_name", norm_name, _NORMS),
+        _named("act_name", act_name, _ACTS),
+        res_block,
+        trans_bias,
+        max(1, min(3, len(wide) - 2)) if deep_supervision else 0,
     )
     return _multiple(network, steps)
 
@@ -184,14 +173,13 @@ def monai_attention_unet(
     _edges(in_channels, out_channels)
     wide = check_widths(channels)
     steps = _sizes("strides", strides, len(wide) - 1)
-    network = _nets().AttentionUnet(
-        spatial_dims=2,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        channels=wide,
-        strides=steps,
-        kernel_size=_size("kernel_size", kernel_size),
-        up_kernel_size=_size("up_kernel_size", up_kernel_size),
+    network = AttentionUnet(
+        in_channels,
+        out_channels,
+        wide,
+        steps,
+        _size("kernel_size", kernel_size),
+        _size("up_kernel_size", up_kernel_size),
     )
     return _multiple(network, steps)
 
@@ -215,28 +203,17 @@ def monai_segresnet(
     if any(not 1 <= check_whole("blocks", count) <= 64 for count in (*down, *up)):
         raise InputError(f"architecture argument blocks_down is {blocks_down!r}", mend="give 1 to 64 blocks a level")
     check_choice("upsample_mode", upsample_mode, ("nontrainable", "deconv"))
-    network = _nets().SegResNet(
-        spatial_dims=2,
-        init_filters=init_filters,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        act=_named("act", act, _ACTS),
-        norm=_named("norm", norm, _NORMS),
-        blocks_down=down,
-        blocks_up=up,
-        upsample_mode=upsample_mode,
+    network = SegResNet(
+        in_channels,
+        out_channels,
+        init_filters,
+        down,
+        up,
+        _named("act", act, _ACTS),
+        _named("norm", norm, _NORMS),
+        upsample_mode == "deconv",
     )
     return _multiple(network, (2,) * (len(down) - 1))
-
-
-def _nets() -> Any:
-    try:
-        from monai.networks import nets
-    except ImportError as error:
-        raise MissingPackageError(
-            "this network is MONAI's own, and monai is not installed", mend="pip install monai"
-        ) from error
-    return nets
 
 
 def _edges(in_channels: int, out_channels: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import torch
@@ -202,6 +202,8 @@ class PlannedUNet(nn.Module):
             before = width
         self.encoder = _Encoder(stages, stem)
         self.decoder = _Decoder(widths, kernels, strides, decoder_counts, classes, bias, rest)
+        #: Rows and columns of a slice of which two by two pixels are left where it is smallest.
+        self.smallest = tuple(2 * prod(stride[axis] for stride in strides) for axis in (0, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.decoder(self.encoder(x))
@@ -222,6 +224,20 @@ class SlidingEnsemble(nn.Module):
         axes = [axis + 2 for axis in mirror]
         self.flips = [list(chosen) for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
         self.register_buffer("weighting", gaussian(patch), persistent=False)
+
+    def trial(self, x: torch.Tensor) -> torch.Tensor:
+        """What every network answers to ``x`` (cut or padded to the smallest patch), neither mirrored nor weighted.
+
+        It shows that the networks run, in a hundredth of the time; of the shape of ``x``.
+        """
+        rows, columns = self.networks[0].smallest
+        height, width = x.shape[2:]
+        part = nn.functional.pad(x[:, :, :rows, :columns], (0, max(0, columns - width), 0, max(0, rows - height)))
+        total = self.networks[0](part)
+        for network in self.networks[1:]:
+            total = total + network(part)
+        total = total[:, :, :height, :width]
+        return nn.functional.pad(total, (0, width - total.shape[3], 0, height - total.shape[2]))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         height, width = x.shape[2:]
