@@ -9,6 +9,8 @@ from typing import Annotated
 
 import slicer
 import vtk
+from MedSegLib.logicDucts import DuctsLogic
+from MedSegLib.logicRuns import RunsLogic
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -123,7 +125,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui, self.logic, self.onModelPath, self.onModelChanged, self.installPanel.explain
         )
         self.devicePanel = DevicePanel(self.ui, self.logic, self.onDeviceChosen, lambda: self.queue.running)
-        self.advancedPanel = AdvancedPanel(self.ui, self.onFlipsChosen, self.onApplyThreshold)
+        self.advancedPanel = AdvancedPanel(self.ui, self.logic, self.onFlipsChosen, self.onApplyThreshold, self.say)
         self.runPanel = RunPanel(self.ui, self.onStart, self.onCancel, self.onQueue)
         self.resultPanel = ResultPanel(self.ui, self.logic, self.say, self.onUndone)
         self.batchPanel = BatchPanel(
@@ -465,8 +467,8 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.queue.start(only=run)
 
 
-class MedSegLogic(ScriptedLoadableModuleLogic):
-    """Segmenting from the Python console and from other modules. Opens no dialog.
+class MedSegLogic(RunsLogic, DuctsLogic, ScriptedLoadableModuleLogic):
+    """Segmenting from the Python console and from other modules. Opens no dialog; docs/scripting.md has examples.
 
     logic = slicer.util.getModuleLogic("MedSeg")
     result = logic.segment(volumeNode, "model.onnx")
@@ -477,235 +479,6 @@ class MedSegLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         return MedSegParameterNode(super().getParameterNode())
-
-    def segment(self, volumeNode, model, segmentationNode=None, device="auto", **options):
-        """Segment a volume (a list of nodes for a model with several inputs) and return when it is done.
-
-        :param model: path of the model file.
-        :param segmentationNode: where the segments go; by default a new segmentation beside the volume.
-        :param device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        :param options: those of :meth:`start`.
-        :return: a ``MedSegLib.segmentationJob.SegmentationResult``.
-        :raises medseg.errors.InputError: for nodes, models and options that cannot be used; the message says how to
-            mend it. Other ``medseg.errors.MedSegError`` for failures, ``WorkerDied`` (with ``log``) among them.
-        """
-        return self.start(volumeNode, model, segmentationNode, device=device, **options).wait()
-
-    def start(
-        self,
-        volumeNode,
-        model,
-        segmentationNode=None,
-        device="auto",
-        onProgress=None,
-        onFinished=None,
-        *,
-        card=None,
-        backend=None,
-        threshold=None,
-        batchSize=None,
-        keepProbabilities=False,
-        smoothingFactor=None,
-        show3D=None,
-        flips=(),
-        postprocessing=None,
-        keepScores=False,
-    ):
-        """Start segmenting and return at once with a job (``cancel()``, ``wait()``, ``state``, ``error``, ``result``).
-
-        :param onProgress: called with a ``medseg.Progress`` (``fraction``, ``stage``, ``seconds_left``, ``text``).
-        :param onFinished: called with the job when it is done, failed or cancelled.
-        :param card: a model card (its JSON data, or the path of a card file) for a model that has none.
-        :param backend: "onnxruntime", "torch" or "openvino"; by default the fastest that is installed.
-        :param threshold: probability, instead of the model's own.
-        :param batchSize: slices at once; by default what suits the device.
-        :param keepProbabilities: whether ``result.probabilities`` is kept (4 bytes for each voxel and label).
-        :param smoothingFactor: of the closed surface, 0 to 1; by default the segmentation's own.
-        :param show3D: whether to make the closed surface; by default for a new or empty segmentation, while one with
-            segments keeps the representations it has.
-        :param flips: of "rows" and "columns": mirrored slices whose answers are averaged with the slice's own.
-        :param postprocessing: changes to the model's clean-up, such as ``{"minimum_part_mm3": 20}``.
-        :param keepScores: whether the worker keeps what :meth:`decide` needs.
-        :raises medseg.errors.InputError: at once for what can be seen to be wrong before the run.
-        """
-        from MedSegLib.segmentationJob import SegmentationJob
-        from MedSegLib.workerHost import sharedHost
-
-        return SegmentationJob(
-            sharedHost(),
-            volumeNode,
-            model,
-            segmentationNode,
-            device=device,
-            card=card,
-            backend=backend,
-            threshold=threshold,
-            batchSize=batchSize,
-            keepProbabilities=keepProbabilities,
-            smoothingFactor=smoothingFactor,
-            show3D=show3D,
-            flips=flips,
-            postprocessing=postprocessing,
-            keepScores=keepScores,
-            onProgress=onProgress,
-            onFinished=onFinished,
-        )
-
-    def decide(self, job, threshold=None, postprocessing=None, onProgress=None, onFinished=None):
-        """Decide a finished job of :meth:`start` (with ``keepScores``) again; the network does not run.
-
-        Only the last job can be: the worker keeps the probabilities of one. Returns a new job.
-        """
-        from MedSegLib.segmentationJob import DecisionJob
-        from MedSegLib.workerHost import sharedHost
-
-        return DecisionJob(
-            sharedHost(),
-            job,
-            threshold=threshold,
-            postprocessing=postprocessing,
-            onProgress=onProgress,
-            onFinished=onFinished,
-        )
-
-    def undo(self, result) -> None:
-        """Take a run back: what it wrote goes unless somebody changed it, what it replaced comes back.
-
-        :param result: what :meth:`segment` returned.
-        :raises medseg.errors.InputError: where there is nothing to take back.
-        """
-        getattr(result, "record", result).undo()
-
-    def export(self, result, kind, path, volumeNode=None) -> list:
-        """Write a result: "nrrd" (.seg.nrrd), "nifti" (label map), or "stl" and "obj" into the folder ``path``.
-
-        :return: the paths of the files. :raises medseg.errors.InputError: where nothing can be written.
-        """
-        from MedSegLib.exporting import export
-
-        return export(result.segmentationNode, list(result.segmentIds.values()), kind, path, volumeNode)
-
-    def measure(self, segmentationNode, segmentId, names=None, show=True) -> dict:
-        """Measure a segment as a tree of ducts, show it in the scene, and return the measurement.
-
-        :param names: names of branches by number, instead of the proposed ones.
-        :param show: whether to put curves, points, tables and a plot into the scene.
-        :return: a dict with ``measurement`` (as ``medseg measure`` writes it, LPS mm), ``profiles`` and ``doubts``.
-        :raises medseg.errors.InputError: for segments that cannot be measured.
-        """
-        return self.startMeasure(segmentationNode, segmentId, names=names, show=show).wait()
-
-    def startMeasure(self, segmentationNode, segmentId, onProgress=None, onFinished=None, names=None, show=True):
-        """As :meth:`measure`, without waiting. Returns a job; ``job.nodes`` is what came into the scene."""
-        from MedSegLib.ductsJob import MeasureJob
-        from MedSegLib.workerHost import sharedHost
-
-        return MeasureJob(
-            sharedHost(),
-            segmentationNode,
-            segmentId,
-            names=names,
-            show=show,
-            onProgress=onProgress,
-            onFinished=onFinished,
-        )
-
-    def review(self, measured=None, result=None):
-        """Places to look at, the most doubtful first: ``review.next()`` moves the views to each in turn.
-
-        :param measured: what :meth:`measure` returned: breaks, narrow places, thin ducts.
-        :param result: what :meth:`segment` returned with ``keepScores=True``: undecided slices.
-        """
-        from MedSegLib.ductsReview import makeReview
-
-        return makeReview(measured, result)
-
-    def compare(self, prediction, reference, volumeNode) -> dict:
-        """Compare two segments, each a pair of segmentation node and segment id; figures and differences are shown.
-
-        :return: the figures, as ``medseg evaluate`` computes them.
-        """
-        return self.startCompare(prediction, reference, volumeNode).wait()["agreement"]
-
-    def startCompare(self, prediction, reference, volumeNode, onProgress=None, onFinished=None):
-        """As :meth:`compare`, without waiting. Returns a job; ``job.nodes`` is what came into the scene."""
-        from MedSegLib.ductsJob import CompareJob
-        from MedSegLib.workerHost import sharedHost
-
-        return CompareJob(sharedHost(), prediction, reference, volumeNode, onProgress, onFinished)
-
-    def giveBack(self, volumeNode, segmentationNode, segmentIds, folder) -> dict:
-        """Add a volume and segments of it to a training set that ``medseg train`` reads; no patient is named in it.
-
-        :return: a dict with ``case``, ``image``, ``labels`` and ``renewed``.
-        """
-        return self.startGiveBack(volumeNode, segmentationNode, segmentIds, folder).wait()
-
-    def startGiveBack(self, volumeNode, segmentationNode, segmentIds, folder, onProgress=None, onFinished=None):
-        """As :meth:`giveBack`, without waiting. Returns a job."""
-        from MedSegLib.ductsJob import GiveBackJob
-        from MedSegLib.workerHost import sharedHost
-
-        return GiveBackJob(sharedHost(), volumeNode, segmentationNode, segmentIds, folder, onProgress, onFinished)
-
-    def startFile(self, image, model, output, onProgress=None, onFinished=None, **options):
-        """Segment an image file into a segmentation file in the worker; the scene stays as it is. Returns a job.
-
-        :param options: device, card, backend, threshold, batchSize, flips and postprocessing of :meth:`start`.
-        """
-        from MedSegLib.segmentationJob import FileJob
-        from MedSegLib.workerHost import sharedHost
-
-        return FileJob(sharedHost(), image, model, output, options, onProgress=onProgress, onFinished=onFinished)
-
-    def startCases(self, folder, onFinished):
-        """Look for the images of a folder; ``onFinished(request)`` gets a request with ``error`` or ``result``."""
-        from MedSegLib.workerHost import sharedHost
-
-        return sharedHost().submit("cases", {"folder": str(folder)}, onFinished=onFinished)
-
-    def startInspect(self, model, onFinished):
-        """As :meth:`inspect`, without waiting; ``onFinished(request)`` gets a request with ``error`` or ``result``."""
-        from MedSegLib.workerHost import sharedHost
-
-        return sharedHost().submit("inspect", {"model": str(model), "load": True}, onFinished=onFinished, timeout=120)
-
-    def startProbe(self, onFinished):
-        """As :meth:`devices`, without waiting."""
-        from MedSegLib.workerHost import probeDevices
-
-        return probeDevices(onFinished)
-
-    def forget(self, request) -> None:
-        """Nobody waits for this request any more; one that has not begun is not begun."""
-        from MedSegLib.workerHost import sharedHost
-
-        request.on_finished = None
-        if request.state == "waiting":
-            sharedHost().cancel(request)
-
-    def inspect(self, model) -> dict:
-        """What a model file is, what its card says and what is missing, as ``medseg inspect --json`` prints it.
-
-        The file is also loaded, in the worker and within limits of memory and time (120 s).
-
-        :raises medseg.errors.InputError: for files that cannot be used; ``UnsafeModelError`` for refused ones.
-        """
-        from MedSegLib.workerHost import sharedHost
-
-        return sharedHost().ask("inspect", {"model": str(model), "load": True}, timeout=120)["report"]
-
-    def devices(self) -> list:
-        """What can compute here: dicts with backend, device, name, usable, reason and free_bytes."""
-        from MedSegLib.workerHost import sharedHost
-
-        return sharedHost().ask("probe", {}, timeout=120)["devices"]
-
-    def close(self) -> None:
-        """End the worker process and free what it holds; the next run starts another."""
-        from MedSegLib.workerHost import closeSharedHost
-
-        closeSharedHost()
 
 
 class MedSegTest(ScriptedLoadableModuleTest):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import qt
+from medseg.errors import Cancelled
 from slicer.i18n import tr as _
 
 from .segmentsOutput import SMOOTHING, SURFACE
@@ -17,11 +20,13 @@ SMOOTHING_MS = 300
 
 
 class AdvancedPanel:
-    """``onFlips(name)`` is called with the person's choice, ``onApply()`` by the button."""
+    """``onFlips(name)`` is called with the person's choice, ``onApply()`` by the button, ``onSay(text)`` to tell."""
 
-    def __init__(self, ui, onFlips, onApply) -> None:
-        self.ui, self._onFlips = ui, onFlips
+    def __init__(self, ui, logic, onFlips, onApply, onSay) -> None:
+        self.ui, self._logic, self._onFlips, self._onSay = ui, logic, onFlips, onSay
         self.preview = ThresholdPreview()
+        self._request: Any = None
+        self._part: dict | None = None
         self._result = self._volumeNode = None
         self._card = None
         for value, text in (
@@ -51,7 +56,14 @@ class AdvancedPanel:
         self._previewTimer.stop()
         self._smoothingTimer.stop()
         self.preview.stop()
+        self._forget()
         self._result = self._volumeNode = None
+
+    def _forget(self) -> None:
+        """The probabilities of another result are not those of this one."""
+        if self._request is not None and not self._request.finished:
+            self._logic.forget(self._request)
+        self._request = self._part = None
 
     def setFlips(self, name: str) -> None:
         self.ui.flipsSelector.currentIndex = list(FLIPS).index(name if name in FLIPS else "none")
@@ -71,6 +83,7 @@ class AdvancedPanel:
     def setResult(self, result, volumeNode) -> None:
         """The result that the sliders act on, or None."""
         self.preview.stop()
+        self._forget()
         self._result, self._volumeNode = result, volumeNode
         self.update()
 
@@ -125,9 +138,26 @@ class AdvancedPanel:
             return
         if self._volumeNode is None or self._volumeNode.GetScene() is None:
             return
+        if self._part is None:
+            if self._request is None:
+                self._request = self._logic.startScores(self._result, self._onPart)
+            return
         if not self.preview.shown:
-            self.preview.start(self._result, self._volumeNode)
+            self.preview.start(self._result, self._volumeNode, self._part)
         self.preview.show(self.ui.thresholdSlider.value)
+
+    def _onPart(self, request) -> None:
+        """The worker has sent the probabilities: show what the slider says by now."""
+        if request is not self._request:
+            return
+        self._request = None
+        if request.error is not None:
+            if not isinstance(request.error, Cancelled):
+                self._onSay(request.error.line())
+            return
+        self._part = request.result
+        if self.ui.ownThresholdCheckBox.checked:
+            self._showPreview()
 
     def _smooth(self) -> None:
         """Give the result's surfaces the smoothing of the slider."""

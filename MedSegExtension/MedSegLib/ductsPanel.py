@@ -26,6 +26,7 @@ class DuctsPanel:
         self.onChosen = None
         self._observed: tuple | None = None
         self._plotView = None
+        self._doubts = None
         self.chooser = SegmentChooser(ui.ductsSegmentationSelector, ui.ductsSegmentSelector, self._onChosen)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -53,6 +54,7 @@ class DuctsPanel:
         self._unobserve()
         if self.job is not None and not self.job.finished:
             self.job.cancel()
+        self._doubts = None
         self.chooser.cleanup()
         self._unlistenToPlot()
 
@@ -60,7 +62,7 @@ class DuctsPanel:
         """Forget the measurement; its nodes stay in the scene."""
         self._timer.stop()
         self._unobserve()
-        self.job = None
+        self.job = self._doubts = None
         self.review = Review([])
         self.ui.ductsStatusLabel.text = ""
         for table in (self.ui.findingsTable, self.ui.branchesTable):
@@ -105,8 +107,21 @@ class DuctsPanel:
         measurement = job.result["measurement"]
         self.ui.ductsStatusLabel.text = "\n".join([self._summary(measurement), *measurement["warnings"]])
         self._fill(measurement)
-        self.review = makeReview(job.result, self._result())
+        self.review = makeReview(job.result)
         self._observe(job)
+        self._update()
+        result = self._result()
+        if result is not None and result.scores is not None:
+            self._doubts = self._logic.startDoubts(result, self._onDoubts)
+
+    def _onDoubts(self, request) -> None:
+        """The undecided slices of the run join the places to look at; a run that is no longer kept has none."""
+        if request is not self._doubts or self.measured is None or request.error is not None:
+            return
+        here = self.review.current
+        self.review = makeReview(self.measured, request.result["doubts"])
+        if here is not None:  # the person has begun already: go on from there
+            self.review.index = self.review.stops.index(here)
         self._update()
 
     def _summary(self, measurement: dict) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import slicer
-from medseg.review import doubtful_slices
 from slicer.i18n import tr as _
 
 from .ductsScene import ras
@@ -54,12 +53,9 @@ class Review:
         return self.go(self.index - 1)
 
 
-def makeReview(measured: dict[str, Any] | None = None, segmentationResult=None) -> Review:
-    """From a measurement (the worker's answer), and from a run that kept its probabilities (``result.top``)."""
-    doubts = list((measured or {}).get("doubts") or [])
-    top = getattr(segmentationResult, "top", None)
-    if top is not None:
-        doubts += [doubt.as_dict() for doubt in doubtful_slices(np.asarray(top), segmentationResult.labels)]
+def makeReview(measured: dict[str, Any] | None = None, slices: list[dict[str, Any]] | None = None) -> Review:
+    """From a measurement and from the undecided slices of a run, both as the worker tells them."""
+    doubts = [*((measured or {}).get("doubts") or []), *(slices or [])]
     doubts.sort(key=lambda d: (ORDER.index(d["kind"]) if d["kind"] in ORDER else len(ORDER), -d["weight"]))
     return Review([_stop(doubt) for doubt in doubts])
 

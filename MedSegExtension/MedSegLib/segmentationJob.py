@@ -191,7 +191,7 @@ class SegmentationJob(Job):
 
     def _take(self, message: dict) -> None:
         self._check()
-        self._write(result_from_message(message), message.get("scores"), message.get("best"), message.get("top"))
+        self._write(result_from_message(message), message.get("scores"))
 
     def _check(self) -> None:
         for node in (self._volumeNode, self._segmentationNode):
@@ -203,12 +203,12 @@ class SegmentationJob(Job):
         if _grid(self._volumeNode) != self._grid:
             raise InputError("the volume was changed during the run", mend="run it again")
 
-    def _write(self, engineResult, scores, best, top) -> None:
+    def _write(self, engineResult, scores) -> None:
         record = RunRecord()
         segmentationNode, ids = writeSegments(
             engineResult, self._volumeNode, self._segmentationNode, self._smoothingFactor, self._show3D, record
         )
-        self.result = SegmentationResult(segmentationNode, ids, engineResult, record, scores, best, top)
+        self.result = SegmentationResult(segmentationNode, ids, engineResult, record, scores)
 
     def _complete(self) -> None:
         record = self.result.record
@@ -244,7 +244,7 @@ class DecisionJob(SegmentationJob):
 
     def _take(self, message: dict) -> None:
         self._check()
-        self._write(result_from_message(message), self._before.scores, self._before.best, self._before.top)
+        self._write(result_from_message(message), self._before.scores)
 
 
 class FileJob(Job):

@@ -14,8 +14,7 @@ class SegmentationResult:
     """segmentationNode, segmentIds : the node and, for each label name of the model's card, the segment's id.
     engine : the `medseg.pipeline.Result` (labels, timings, warnings, voxel counts, device, card, ...).
     record : what `MedSegLogic.undo` needs.
-    scores : the name under which the worker keeps the probabilities, or None; `best` (K, J, I) and `top` are the most
-        probable label and its probability, for the preview of a threshold.
+    scores : the name under which the worker keeps the probabilities, or None.
     """
 
     segmentationNode: Any
@@ -23,8 +22,6 @@ class SegmentationResult:
     engine: Any = field(repr=False)
     record: RunRecord = field(default_factory=RunRecord, repr=False)
     scores: int | None = None
-    best: Any = field(default=None, repr=False)
-    top: Any = field(default=None, repr=False)
 
     @property
     def labels(self):

@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 import vtk
 from medseg.errors import InputError
+from medseg.postprocess import bounding_box
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from .runRecord import RunRecord
@@ -204,16 +205,12 @@ def imageArray(image) -> np.ndarray:
 
 def orientedLabelmap(labels: np.ndarray, geometry: vtk.vtkMatrix4x4):
     """The part of ``labels`` (k, j, i) that holds anything, as vtkOrientedImageData; None where all is 0."""
-    ranges = []
-    for axis in range(3):
-        used = np.flatnonzero(labels.any(axis=tuple(a for a in range(3) if a != axis)))
-        if not used.size:
-            return None
-        ranges.append((int(used[0]), int(used[-1])))
-    part = np.ascontiguousarray(labels[tuple(slice(low, high + 1) for low, high in ranges)])
+    box = bounding_box(labels != 0)
+    if box is None:
+        return None
+    part = np.ascontiguousarray(labels[box])
     image = slicer.vtkOrientedImageData()
-    (k0, k1), (j0, j1), (i0, i1) = ranges
-    image.SetExtent(i0, i1, j0, j1, k0, k1)
+    image.SetExtent(*(end for axis in reversed(box) for end in (axis.start, axis.stop - 1)))
     image.GetPointData().SetScalars(numpy_to_vtk(part.ravel(), deep=True))
     image.SetGeometryFromImageToWorldMatrix(geometry)
     return image

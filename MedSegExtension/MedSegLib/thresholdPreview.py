@@ -7,9 +7,6 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
-#: The lowest threshold there is; what never reaches it need not be looked at.
-LOWEST = 0.01
-
 OPACITY = 0.6
 
 
@@ -23,7 +20,8 @@ class ThresholdPreview:
     def __init__(self) -> None:
         self.node = None
         self._colors = None
-        self._best = self._top = self._voxels = None
+        self._part: dict = {}
+        self._voxels = None
         self._layers: list = []
         self._filled: list = []
 
@@ -31,18 +29,13 @@ class ThresholdPreview:
     def shown(self) -> bool:
         return self.node is not None and self.node.GetScene() is not None
 
-    def start(self, result, volumeNode) -> None:
-        """Prepare for ``result`` (a `SegmentationResult` with scores); nothing is shown yet."""
+    def start(self, result, volumeNode, part: dict) -> None:
+        """Prepare for ``result``, a `SegmentationResult`; ``part`` is the worker's `Scores.part`. Shows nothing yet."""
         self.stop()
-        reached = result.top >= LOWEST
-        ranges = []
-        for axis in range(3):
-            used = np.flatnonzero(reached.any(axis=tuple(a for a in range(3) if a != axis)))
-            if not used.size:
-                return
-            ranges.append((int(used[0]), int(used[-1]) + 1))
-        box = tuple(slice(low, high) for low, high in ranges)
-        self._best, self._top = np.ascontiguousarray(result.best[box]), np.ascontiguousarray(result.top[box])
+        shape = part["top"].shape if "top" in part else part["planes"].shape[1:]
+        if not all(shape):
+            return
+        self._part = part
         scene = volumeNode.GetScene()
         self._colors = self._hidden(scene, "vtkMRMLColorTableNode")
         self._colors.SetTypeToUser()
@@ -52,13 +45,13 @@ class ThresholdPreview:
             self._colors.SetColor(info.value, info.name, *info.color, 1.0)
         self._colors.SetColor(0, "", 0.0, 0.0, 0.0, 0.0)
         image = vtk.vtkImageData()
-        image.SetDimensions(*(high - low for low, high in reversed(ranges)))
+        image.SetDimensions(*reversed(shape))
         image.AllocateScalars(vtk.VTK_UNSIGNED_SHORT, 1)
-        self._voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(self._best.shape)
+        self._voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape)
         self._voxels[...] = 0
         matrix = vtk.vtkMatrix4x4()
         volumeNode.GetIJKToRASMatrix(matrix)
-        corner = matrix.MultiplyPoint([low for low, _high in reversed(ranges)] + [1.0])
+        corner = matrix.MultiplyPoint([*reversed(part["corner"]), 1.0])
         for row in range(3):
             matrix.SetElement(row, 3, corner[row])
         self.node = self._hidden(scene, "vtkMRMLLabelMapVolumeNode")
@@ -74,7 +67,12 @@ class ThresholdPreview:
         """Show the decision for ``threshold`` in place of the result; returns how many voxels belong to something."""
         if not self.shown or self._voxels is None:
             return 0
-        np.multiply(self._best, self._top >= threshold, out=self._voxels, casting="unsafe")
+        if "planes" in self._part:  # the last label that reaches the threshold wins
+            self._voxels[...] = 0
+            for value, plane in zip(self._part["values"], self._part["planes"], strict=True):
+                self._voxels[plane >= threshold] = value
+        else:
+            np.multiply(self._part["best"], self._part["top"] >= threshold, out=self._voxels, casting="unsafe")
         self.node.GetImageData().GetPointData().GetScalars().Modified()
         self.node.GetImageData().Modified()
         if not self._layers and not self._filled:
@@ -95,7 +93,8 @@ class ThresholdPreview:
             for node in (self.node.GetDisplayNode(), self.node, self._colors):
                 if node is not None and node.GetScene() is scene:
                     scene.RemoveNode(node)
-        self.node = self._colors = self._best = self._top = self._voxels = self._covered = None
+        self.node = self._colors = self._voxels = self._covered = None
+        self._part = {}
         self._layers, self._filled = [], []
 
     _covered = None

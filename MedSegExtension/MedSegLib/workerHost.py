@@ -12,7 +12,7 @@ import slicer
 from medseg.client import Request, WorkerClient
 
 #: How often the timer looks whether the worker has said something.
-POLL_MS = 20
+POLL_MS = 10
 
 #: How long a cancelled run may take to stop by itself; then its process is killed. Cancelling answers within a second.
 CANCEL_S = 0.7

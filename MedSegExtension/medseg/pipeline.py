@@ -18,7 +18,7 @@ from .io import SegmentInfo, write_segmentation_file
 from .postprocess import count_labels, postprocess
 from .preprocess import Preparer, SlicePreparer
 from .progress import Progress, ProgressCallback, Timings
-from .scores import Scores
+from .scores import Scores, last_reached
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ def segment(
     threshold : instead of the card's.
     flips : of "rows" and "columns": mirror images whose answers are averaged with the slice's own (`medseg.flips`).
     postprocessing : instead of the card's.
-    keep_scores : whether to keep what `Scores.decide` needs, about 6 bytes a voxel.
+    keep_scores : whether to keep what `Scores.decide` needs: 6 bytes a voxel, and 4 more for each label where the last
+        one that reaches the threshold wins.
 
     Raises InputError where model and volume do not fit, Cancelled, MedSegError.
     """
@@ -210,19 +211,17 @@ class _Decision:
         self.values = self.values.astype(dtype)
         self.labels = np.zeros(shape, dtype=dtype)
         self.candidates = np.zeros(shape, dtype=dtype) if low is not None else None
-        self.probabilities = np.zeros((len(label_channels), *shape), dtype=np.float32) if keep else None
+        keep_planes = keep or (keep_scores and self.last_wins)
+        self.planes = np.zeros((len(label_channels), *shape), dtype=np.float32) if keep_planes else None
+        self.probabilities = self.planes if keep else None
         self.highest = np.zeros(len(label_channels), dtype=np.float32)
         self.best = np.zeros(shape, dtype=dtype) if keep_scores else None
         self.top = np.zeros(shape, dtype=np.float32) if keep_scores else None
 
     def add(self, index: int, planes: np.ndarray) -> None:
         scores = planes[1:] if self.compare_background else planes
-        if self.last_wins:
-            # Counted from the end, the first to reach the threshold; where none does, the most probable one.
-            reached = scores[::-1] >= self.threshold
-            last = len(scores) - 1 - reached.argmax(axis=0)
-            best = np.where(reached.any(axis=0), last, scores.argmax(axis=0))
-            top = np.take_along_axis(scores, best[None], axis=0)[0]
+        if self.last_wins and self.threshold is not None:
+            best, top = last_reached(scores, self.threshold)
         else:
             best, top = most_probable(scores)
         found = top > planes[0] if self.compare_background else top >= self.threshold
@@ -230,8 +229,8 @@ class _Decision:
         self.labels[index] = np.where(found, named, 0)
         if self.candidates is not None:
             self.candidates[index] = np.where(top >= self.low, named, 0)
-        if self.probabilities is not None:
-            self.probabilities[:, index] = scores
+        if self.planes is not None:
+            self.planes[:, index] = scores
         if self.best is not None and self.top is not None:
             self.best[index], self.top[index] = named, top
         np.maximum(self.highest, scores.max(axis=(1, 2)), out=self.highest)
@@ -240,7 +239,10 @@ class _Decision:
         """What was kept, brought to the volume's axes by ``back``; ``labels`` (K, J, I) are not yet post-processed."""
         if self.best is None or self.top is None:
             return None
-        return Scores(back(self.best), back(self.top), labels.copy())
+        if not self.last_wins or self.planes is None:
+            return Scores(back(self.best), back(self.top), labels.copy())
+        planes = np.stack([back(plane) for plane in self.planes])
+        return Scores(back(self.best), back(self.top), labels.copy(), planes, tuple(self.values.tolist()))
 
 
 def most_probable(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

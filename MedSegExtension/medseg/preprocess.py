@@ -241,7 +241,7 @@ class SlicePreparer:
 
         ``channels`` takes only these. What was cropped away comes back as 0: the network did not see it.
         """
-        if channels is not None:
+        if channels is not None and list(channels) != list(range(len(planes))):  # a list of numbers makes a copy
             planes = planes[list(channels)]
         cut = _window(self.network_shape, self.resampled_shape)
         if self.network_shape == self.resampled_shape:

@@ -113,3 +113,36 @@ def test_the_most_probable_is_argmax_with_ties(count) -> None:
     np.testing.assert_array_equal(best, scores.argmax(axis=0))
     np.testing.assert_array_equal(top, scores.max(axis=0))
     assert not np.shares_memory(top, scores)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.05, 0.3, 0.62, 0.9])
+@pytest.mark.parametrize("low", [None, 0.2])
+def test_where_the_last_label_wins_another_threshold_may_let_another_label_win(threshold, low) -> None:
+    """A voxel may reach the threshold with two labels; which one wins then depends on the threshold."""
+    card = copy.deepcopy(CARD)
+    labels = [{"value": 5, "name": "whole", "channel": 0}, {"value": 2, "name": "core", "channel": 1}]
+    card["output"] = {"activation": "sigmoid", "labels": labels, "threshold": 0.5, "overlap": "last"}
+    network = Network(card, lambda batch: np.concatenate([batch[:, :1] + 1, 0.5 - 2 * batch[:, :1]], axis=1))
+    kept = segment(volume(), network, keep_scores=True)
+    settings = PostProcessing(hysteresis_low=low)
+    wanted = segment(volume(), network, threshold=threshold, postprocessing=settings)
+    decided, counts = kept.scores.decide(kept.labels, kept.card, threshold, settings)
+    np.testing.assert_array_equal(decided.array, wanted.labels.array)
+    assert counts == wanted.voxel_counts and all(counts.values())
+    whole = segment(volume(), network, keep_probabilities=True).probabilities
+    part = kept.scores.part(0.3)
+    box = tuple(slice(c, c + n) for c, n in zip(part["corner"], part["planes"].shape[1:], strict=True))
+    np.testing.assert_array_equal(part["planes"], whole[(slice(None), *box)])
+    assert not (np.delete(whole, np.r_[box[0]], axis=1) >= 0.3).any()
+
+
+def test_the_part_that_a_preview_needs_holds_all_that_reaches_the_floor() -> None:
+    network = Network(CARD, two_channels)
+    kept = segment(volume(), network, keep_scores=True)
+    floor = float(np.sort(kept.scores.top.ravel())[-3])
+    part = kept.scores.part(floor)
+    whole = np.zeros(kept.scores.top.shape, np.float32)
+    whole[tuple(slice(c, c + n) for c, n in zip(part["corner"], part["top"].shape, strict=True))] = part["top"]
+    np.testing.assert_array_equal(whole >= floor, kept.scores.top >= floor)
+    assert part["top"].size < kept.scores.top.size
+    assert kept.scores.part(1.1)["best"].size == 0

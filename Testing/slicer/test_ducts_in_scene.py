@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from medseg.errors import InputError
 from medseg.io import read_labels, read_volume
+from medseg.review import doubtful_slices
 
 #: mm; the tree is a trunk along S that parts into two arms, with a narrow place in the trunk.
 SPACING, SHAPE = (1.0, 1.0, 1.5), (60, 80, 90)
@@ -195,7 +196,7 @@ def test_review_leads_through_the_doubts_and_the_views_follow(ducts) -> None:
     top = np.where(_tree() > 0, 0.99, 0.0).astype(np.float32)
     top[30, 35:45, 40:50] = 0.5  # an undecided patch
     labels = ducts.input.onGridOf(ducts.segmentation, "ducts", ducts.volume)
-    review = ducts.review.makeReview(measured, SimpleNamespace(top=top, labels=labels))
+    review = ducts.review.makeReview(measured, [doubt.as_dict() for doubt in doubtful_slices(top, labels)])
     kinds = [stop.kind for stop in review.stops]
     assert kinds[0] == "stricture" and "slice" in kinds
     slice_node = ducts.slicer.vtkMRMLSliceNode()

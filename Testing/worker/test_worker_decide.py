@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from medseg.client import WorkerClient, result_from_message
 from medseg.errors import InputError
+from medseg.review import doubtful_slices
 from medseg.volume import Volume
 from tiny_models import card_with, write_onnx
 
@@ -31,10 +32,17 @@ def test_a_run_is_decided_again_as_it_would_have_been(client, tmp_path):
         return client.wait(client.submit("decide", {"scores": name, **options}))
 
     plain = run()
-    assert plain["scores"] is None and plain["top"] is None
-    kept = run(keep_scores=True)
+    assert plain["scores"] is None
+    kept = run(keep_scores=True, keep_probabilities=True)
     np.testing.assert_array_equal(kept["labels"].array, plain["labels"].array)
-    threshold = float(np.quantile(kept["top"], 0.8))
+    top = kept["probabilities"].max(axis=0)
+    part = client.wait(client.submit("scores", {"scores": kept["scores"], "floor": float(np.median(top))}))
+    box = tuple(slice(c, c + n) for c, n in zip(part["corner"], part["top"].shape, strict=True))
+    np.testing.assert_array_equal(part["top"], top[box])
+    np.testing.assert_array_equal(part["best"], np.array([1])[kept["probabilities"].argmax(axis=0)][box])
+    doubts = client.wait(client.submit("doubts", {"scores": kept["scores"]}))["doubts"]
+    assert doubts == [doubt.as_dict() for doubt in doubtful_slices(top, image)] and len(doubts) > 1
+    threshold = float(np.quantile(top, 0.8))
     changes = {"minimum_part_mm3": 5.0}
     again = decide(kept["scores"], threshold=threshold, postprocessing=changes)
     wanted = run(threshold=threshold, postprocessing=changes)
@@ -44,6 +52,9 @@ def test_a_run_is_decided_again_as_it_would_have_been(client, tmp_path):
     np.testing.assert_array_equal(again["labels"].array > 0, wanted["labels"].array > 0)
     with pytest.raises(InputError, match="no longer kept"):  # `wanted` was a run that kept nothing
         decide(kept["scores"], threshold=0.5)
+    for op in ("scores", "doubts"):
+        with pytest.raises(InputError, match="no longer kept"):
+            client.wait(client.submit(op, {"scores": kept["scores"]}))
 
 
 def test_a_folder_is_segmented_file_by_file_and_not_again(client, tmp_path):

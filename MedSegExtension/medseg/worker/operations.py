@@ -19,6 +19,7 @@ from .server import Context, Operation
 if TYPE_CHECKING:
     from ..models import Model
     from ..pipeline import Result
+    from ..scores import Scores
 
 #: What looking into a model file may take. The largest 2D networks in use need a twentieth of it.
 INSPECTION_BYTES = 8 * 2**30
@@ -55,13 +56,13 @@ def load(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     import numpy as np
 
-    from ..models.probing import probe_slice
+    from ..models.probing import probe_slice, run_trial
 
     began = time.perf_counter()
     with memory_limited(int(payload.get("memory_limit_bytes") or INSPECTION_BYTES)):
         model = MODEL.get({"device": "cpu", **payload}, context)
         batch = probe_slice(model, payload.get("channels"), payload.get("multiple_of"))
-        output = model.run(batch)
+        output = run_trial(model, batch)
         if not np.isfinite(output).all():
             model.warnings.append("it answers NaN or infinity to noise")
     return {
@@ -101,20 +102,14 @@ def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
 
     Optional: ``device``, ``backend``, ``card`` (a card's JSON data), ``batch_size``, ``threshold``, ``flips``,
     ``postprocessing`` (changes to the card's), ``keep_probabilities``, ``keep_scores``. The result has what
-    `medseg.pipeline.Result` has; kept scores stay here for `decide`, under the name that ``scores`` gives, and
-    ``best`` and ``top`` of them come back.
+    `medseg.pipeline.Result` has; kept scores stay here, under the name that ``scores`` gives, for `decide`, `scores`
+    and `doubts`.
     """
     volumes = payload.get("volumes") or []
     if not volumes:
         raise InputError("no volume was given", mend="choose an input volume")
     result = run_model(volumes, payload, context)
-    kept = result.scores
-    return {
-        "scores": KEPT.keep(result),
-        "best": None if kept is None else kept.best,
-        "top": None if kept is None else kept.top,
-        **_answer(result),
-    }
+    return {"scores": KEPT.keep(result), **_answer(result)}
 
 
 def run_model(volumes: list[Any], payload: dict[str, Any], context: Context) -> Result:
@@ -150,6 +145,26 @@ def decide(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     return _answer(KEPT.decided(payload.get("scores"), payload.get("threshold"), payload.get("postprocessing")))
 
 
+def scores(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """What a preview of other thresholds needs of the kept scores ``payload["scores"]``: `Scores.part`.
+
+    ``payload["floor"]`` is the lowest threshold (0.01 unless said). Raises InputError as `decide`.
+    """
+    kept, _ = KEPT.get(payload.get("scores"))
+    return kept.part(float(payload.get("floor") or 0.01))
+
+
+def doubts(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """``{"doubts": [...]}``: the undecided slices of the kept scores ``payload["scores"]``, the most doubtful first.
+
+    As `review.Doubt.as_dict`. Raises InputError as `decide`.
+    """
+    from ..review import doubtful_slices
+
+    kept, result = KEPT.get(payload.get("scores"))
+    return {"doubts": [doubt.as_dict() for doubt in doubtful_slices(kept.top, result.labels)]}
+
+
 def _answer(result: Result) -> dict[str, Any]:
     return {
         "labels": result.labels,
@@ -182,17 +197,22 @@ class KeptScores:
     def forget(self) -> None:
         self._result = None
 
+    def get(self, name: Any) -> tuple[Scores, Result]:
+        """The scores of that name and their run. Raises InputError where they are no longer here."""
+        result = self._result
+        if result is None or result.scores is None or name != self._name:
+            raise InputError("the probabilities of that run are no longer kept", mend="run it again")
+        return result.scores, result
+
     def decided(self, name: Any, threshold: float | None, changes: dict[str, Any] | None) -> Result:
         """The kept run as it would be with these choices. Raises InputError."""
         from dataclasses import replace
 
         from ..scores import changed_postprocessing
 
-        result = self._result
-        if result is None or result.scores is None or name != self._name:
-            raise InputError("the probabilities of that run are no longer kept", mend="run it again")
+        kept, result = self.get(name)
         settings = changed_postprocessing(result.card, changes)
-        labels, counts = result.scores.decide(result.labels, result.card, threshold, settings)
+        labels, counts = kept.decide(result.labels, result.card, threshold, settings)
         return replace(result, labels=labels, voxel_counts=counts, timings={}, scores=None, probabilities=None)
 
 
@@ -261,6 +281,8 @@ OPERATIONS: dict[str, Operation] = {
     "convert": convert,
     "segment": segment,
     "decide": decide,
+    "scores": scores,
+    "doubts": doubts,
     "cases": cases,
     "segment_file": segment_file,
     "measure": measure,
