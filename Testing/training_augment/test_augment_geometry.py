@@ -92,6 +92,27 @@ def test_elastic_displacements_are_spread_and_correlated_as_the_full_computation
         assert apart == pytest.approx(math.exp(-(step**2) / (4 * sigma**2)), abs=0.06)
 
 
+def test_wide_and_narrow_displacements_in_one_batch_are_each_as_spread_as_alone() -> None:
+    """They share a coarse grid, which is as fine as the narrowest needs."""
+    alpha, sigma = torch.tensor([100.0, 300.0]).repeat(40), torch.tensor([4.0, 16.0]).repeat(40)
+    fields = displacement(alpha, sigma, (64, 96), torch.device("cpu"), _generator(4)).reshape(40, 2, 2, 64, 96)
+    for n, (a, s) in enumerate(((100, 4), (300, 16))):
+        assert float(fields[:, n].std()) == pytest.approx(a / (math.sqrt(12 * math.pi) * s), rel=0.1)
+
+
+def test_samples_without_elastic_are_not_moved_by_that_of_the_others() -> None:
+    crop = (32, 40)
+    images = torch.rand(6, 1, 50, 60, generator=_generator(1))
+    planes, centres = (images * 5).to(torch.uint8), torch.tensor([[25, 30]]).repeat(6, 1)
+    plain = _warp_of({"rotation": {"probability": 1, "degrees": 30}}, 6, seed=3, crop=crop)
+    some = (torch.tensor([1, 4]), torch.tensor([200.0, 300.0]), torch.tensor([8.0, 12.0]))
+    one = warp_crop(images, planes, centres, crop, plain, _generator(5))
+    two = warp_crop(images, planes, centres, crop, Warp(plain.matrix, plain.shift, some), _generator(5))
+    for before, after in zip(one, two, strict=True):
+        same = [torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+        assert same == [True, False, True, True, False, True]
+
+
 def test_image_and_labels_are_never_apart() -> None:
     """Every pixel carries its own coordinates, once as image and once as label: after any warp they still agree."""
     size, crop, batch = (120, 130), (48, 56), 64

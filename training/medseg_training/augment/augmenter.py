@@ -78,12 +78,18 @@ class Augmenter:
         chosen = choose(self.settings, batch, host)
         warp = draw_warp(self.settings, chosen, batch, self.crop, host)
         images, planes = warp_crop(images, planes, centres, self.crop, warp, device)
-        return self.vary(images, chosen, host, device), planes
+        return self._vary(images, chosen, host, device), planes
 
     def vary(
         self, images: Tensor, chosen: dict[str, Tensor], host: torch.Generator, device: torch.Generator | None
     ) -> Tensor:
         """Everything that leaves the labels alone, in the order of the settings; (B, C, h, w) float32."""
+        return self._vary(images.clone(), chosen, host, device)
+
+    def _vary(
+        self, images: Tensor, chosen: dict[str, Tensor], host: torch.Generator, device: torch.Generator | None
+    ) -> Tensor:
+        """`vary`, which may write into ``images``."""
         batch = len(images)
         for name, settings in self.settings.transforms.items():
             indices = chosen[name]
@@ -93,14 +99,15 @@ class Augmenter:
             if name == "amplitude_mix":
                 values = fourier.draw_amplitude_mix(settings, indices, batch, host)  # type: ignore[arg-type]
                 values = _send(values, images.device)
-                changed = fourier.amplitude_mix(images[here], values, images[values["partner"]])
+                others = images.index_select(0, values["partner"])
+                changed = fourier.amplitude_mix(images.index_select(0, here), values, others)
             else:
                 draw, apply = INTENSITY[name]
                 values = draw(settings, len(indices), host)
                 values = values if name in _ON_HOST else _send(values, images.device)
                 every = len(indices) == batch
-                changed = apply(images if every else images[here], values, device)
-            images = changed if len(indices) == batch else images.index_copy(0, here, changed)
+                changed = apply(images if every else images.index_select(0, here), values, device)
+            images = changed if len(indices) == batch else images.index_copy_(0, here, changed)
         return images
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .elastic import displacement
+from .elastic import add_displacement
 from .policy import log_uniform, uniform
 from .settings import Augmentation
 
@@ -93,25 +93,40 @@ def warp_crop(
     (B, C, h, w) float32 and (B, P, h, w) float32. An identity warp copies the planes exactly, and the images but for
     the rounding of the grid (1e-5 of a pixel).
     """
-    device = images.device
-    # The warp lies on the host: one small copy there, nothing is waited for.
-    matrix, shift = (t.to(device, non_blocking=True) for t in (warp.matrix, warp.shift))
-    size = torch.tensor(images.shape[-2:], device="cpu").to(device, non_blocking=True)
-    middle = torch.tensor([(n - 1) / 2 - n // 2 for n in crop]).to(device, non_blocking=True)
-    extent = torch.tensor(crop, dtype=torch.float32).to(device, non_blocking=True)
-    # grid_sample counts x before y, and from −1 to 1 between the outer edges of the pixels.
-    linear = matrix * extent[None, None, :] / size[None, :, None]
-    offset = (2 * (centres + middle + shift) + 1) / size - 1
-    theta = torch.cat([linear, offset[..., None]], 2).flip(1)[:, :, [1, 0, 2]]
-    grid = F.affine_grid(theta, [len(images), 1, *crop], align_corners=False)
-    if warp.elastic is not None:
-        indices, alpha, sigma = warp.elastic
-        moved = displacement(alpha, sigma, crop, device, generator)
-        moved = moved * (2 / size)[None, :, None, None]
-        grid = grid.index_add(0, indices.to(device, non_blocking=True), moved.flip(1).permute(0, 2, 3, 1))
+    height, width = images.shape[-2:]
+    grid = _grid(centres, crop, (height, width), warp, generator)
     cut = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     marks = F.grid_sample(planes.float(), grid, mode="nearest", padding_mode="zeros", align_corners=False)
     return cut, marks
+
+
+def _grid(
+    centres: Tensor, crop: tuple[int, int], size: tuple[int, int], warp: Warp, generator: torch.Generator | None
+) -> Tensor:
+    """Where each pixel of a crop is read, (B, h, w, 2) float32: x before y, −1 to 1 between the pixels' outer edges.
+
+    In memory (B, h, 2, w): `grid_sample` reads rows of one coordinate fastest on a CPU, and one product of matrices
+    gives both coordinates of a row.
+    """
+    device = centres.device
+    # The warp lies on the host: what does not need the centres is computed there, and sent in one small copy.
+    scale = 2 / torch.tensor(size, dtype=torch.float64).flip(0)
+    middle = torch.tensor([(n - 1) / 2 - n // 2 for n in crop]) + warp.shift
+    linear = warp.matrix.flip(1) * scale[:, None]
+    offset = (middle.flip(1) + 0.5) * scale - 1
+    sent = torch.cat([linear, offset[..., None], scale.expand_as(offset)[..., None]], 2).float()
+    by_row, by_column, offset, scale = sent.to(device, non_blocking=True).unbind(2)
+    offset = torch.addcmul(offset, centres.flip(1), scale)
+    rows, columns = (torch.arange(n, device=device, dtype=torch.float32) - (n - 1) / 2 for n in crop)
+    across = by_column[..., None] * columns + offset[..., None]
+    grid = across[:, None] + (rows[:, None] * by_row[:, None])[..., None]
+    if warp.elastic is not None:
+        indices, alpha, sigma = warp.elastic
+        # Samples without it get a displacement of 0: cheaper than taking some out of the batch and putting them back.
+        strengths = torch.zeros(len(grid)).index_copy(0, indices, alpha)
+        widths = torch.full((len(grid),), float(sigma.min())).index_copy(0, indices, sigma)
+        add_displacement(grid, strengths, widths, scale, generator)
+    return grid.mT
 
 
 def _flips(axes: Sequence[str], count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
