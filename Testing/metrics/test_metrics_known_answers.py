@@ -119,6 +119,17 @@ def test_surface_voxels_are_those_with_a_face_outside() -> None:
     assert surface_voxels(cube).sum() == 5**3 - 3**3
 
 
+def test_the_surface_of_a_single_slice_is_an_outline_but_a_flat_structure_in_a_volume_is_all_surface() -> None:
+    square = box((1, 30, 30), (0, 5, 5), (1, 10, 10))
+    assert surface_voxels(square).sum() == 10**2 - 8**2
+    flat = box((7, 30, 30), (3, 5, 5), (1, 10, 10))
+    assert surface_voxels(flat).sum() == 10**2
+    larger = box((1, 30, 30), (0, 2, 5), (1, 13, 10))  # three rows more
+    in_volume = np.concatenate([np.zeros((3, 30, 30), bool), larger, np.zeros((3, 30, 30), bool)])
+    assert evaluate_case(larger, square, (1.0, 1.0, 1.0)).hd95_mm == 3.0
+    assert evaluate_case(in_volume, flat, (1.0, 1.0, 1.0)).assd_mm < evaluate_case(larger, square, (1.0,) * 3).assd_mm
+
+
 def test_a_gap_in_a_rod_costs_topology_sensitivity_and_a_part() -> None:
     reference = box((9, 9, 60), (3, 3, 5), (3, 3, 50))
     prediction = reference.copy()

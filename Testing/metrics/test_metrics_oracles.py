@@ -50,6 +50,30 @@ def test_same_figures_as_monai(seed: int, spacing: tuple[float, float, float]) -
         assert getattr(ours, name) == pytest.approx(float(value), rel=1e-5, abs=1e-6), name
 
 
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("seed", range(3))
+def test_a_single_slice_has_the_figures_that_monai_gives_in_two_dimensions(seed: int, axis: int) -> None:
+    monai = pytest.importorskip("monai.metrics")
+    torch = pytest.importorskip("torch")
+    prediction, reference = (mask.max(axis=0) for mask in random_pair(seed))
+    spacing = [1.3, 0.8]
+    pair = [torch.from_numpy(mask)[None, None].float() for mask in (prediction, reference)]
+    options = {"include_background": True, "spacing": spacing}
+    ours = evaluate_case(
+        np.expand_dims(prediction, axis),
+        np.expand_dims(reference, axis),
+        tuple(np.insert(spacing, axis, 5.0)),  # type: ignore[arg-type]
+    )
+    expected = {
+        "hd95_mm": monai.compute_hausdorff_distance(*pair, percentile=95, **options),
+        "assd_mm": monai.compute_average_surface_distance(*pair, symmetric=True, **options),
+        "nsd_1mm": monai.compute_surface_dice(*pair, class_thresholds=[1.0], **options),
+        "nsd_1voxel": monai.compute_surface_dice(*pair, class_thresholds=[1.0], include_background=True),
+    }
+    for name, value in expected.items():
+        assert getattr(ours, name) == pytest.approx(float(value), rel=1e-5, abs=1e-6), name
+
+
 @pytest.mark.parametrize("spacing", SPACINGS)
 def test_nearest_neighbours_are_those_of_a_distance_transform(spacing: tuple[float, float, float]) -> None:
     prediction, reference = random_pair(11)

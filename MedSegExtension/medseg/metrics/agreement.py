@@ -112,7 +112,7 @@ def evaluate_case(
     box = bounding_box(prediction | reference)
     if box is None:
         return Agreement.both_empty()
-    return _compare(prediction[box], reference[box], spacing, _diagonal_mm(prediction.shape, spacing))
+    return _compare(prediction[box], reference[box], spacing, prediction.shape)
 
 
 def evaluate_labels(
@@ -140,7 +140,6 @@ def evaluate_labels(
     boxes_prediction = _label_boxes(prediction, "prediction")
     boxes_reference = _label_boxes(reference, "reference")
     wanted = sorted(boxes_prediction.keys() | boxes_reference.keys()) if labels is None else list(labels)
-    diagonal = _diagonal_mm(prediction.shape, spacing)
     agreements = {}
     for label in wanted:
         if label < 1:
@@ -152,7 +151,7 @@ def evaluate_labels(
         box = tuple(
             slice(min(s.start for s in along), max(s.stop for s in along)) for along in zip(*boxes, strict=True)
         )
-        agreements[label] = _compare(prediction[box] == label, reference[box] == label, spacing, diagonal)
+        agreements[label] = _compare(prediction[box] == label, reference[box] == label, spacing, prediction.shape)
     return agreements
 
 
@@ -178,19 +177,22 @@ def _diagonal_mm(shape: tuple[int, ...], spacing: tuple[float, float, float]) ->
 
 
 def _compare(
-    prediction: np.ndarray, reference: np.ndarray, spacing: tuple[float, float, float], diagonal_mm: float
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing: tuple[float, float, float],
+    image_shape: tuple[int, ...],
 ) -> Agreement:
-    """Compare two masks, not both empty, already cut to a box around them."""
+    """Compare two masks, not both empty, already cut to a box around them out of an image of ``image_shape``."""
     counts = count(prediction, reference)
     centreline = cldice_parts(prediction, reference)
     if counts.prediction and counts.reference:
-        surfaces = surface_distances(prediction, reference, spacing)
+        surfaces = surface_distances(prediction, reference, spacing, image_shape)
         nsd_1mm, nsd_1voxel = surfaces.normalised_dice(1.0), surfaces.normalised_dice_1voxel()
         hd95_mm, assd_mm = surfaces.hausdorff(95.0), surfaces.average()
         note = ""
     else:
         nsd_1mm = nsd_1voxel = 0.0
-        hd95_mm = assd_mm = diagonal_mm
+        hd95_mm = assd_mm = _diagonal_mm(image_shape, spacing)
         note = f"{'reference' if counts.prediction else 'prediction'} empty: distances are the image diagonal"
     voxel_ml = math.prod(spacing) / 1000.0
     more = counts.prediction - counts.reference

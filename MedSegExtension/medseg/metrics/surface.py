@@ -1,7 +1,8 @@
 """Distances between two surfaces in mm: NSD, HD95, ASSD.
 
 The surface of a mask is its *surface voxels*: those that a binary erosion with the six face neighbours removes, with
-everything beyond the edge of the image taken as background. A distance is Euclidean, in mm, from the centre of a
+everything beyond the edge of the image taken as background. An image of a single slice (an X-ray, a micrograph) has no
+neighbours across it: its surfaces are outlines. A distance is Euclidean, in mm, from the centre of a
 surface voxel to the nearest centre of a surface voxel of the other mask, and every surface voxel counts once.
 
 This is MONAI's definition (``compute_hausdorff_distance``, ``compute_average_surface_distance``,
@@ -64,17 +65,31 @@ class SurfaceDistances:
         return self.touching / (self.from_prediction.size + self.from_reference.size)
 
 
-def surface_voxels(mask: np.ndarray) -> np.ndarray:
-    """(K, J, I) bool: the voxels of a (K, J, I) bool mask with a face neighbour outside it, or at the image's edge."""
-    return mask & ~ndimage.binary_erosion(mask)
+def surface_voxels(mask: np.ndarray, image_shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """(K, J, I) bool: the voxels of a (K, J, I) bool mask with a face neighbour outside it, or at the image's edge.
+
+    ``image_shape`` is that of the whole image where ``mask`` is cut out of it: along an axis on which the image has a
+    single voxel there are no neighbours and no edge.
+    """
+    cross = ndimage.generate_binary_structure(mask.ndim, _FACE_NEIGHBOURS)
+    for axis, length in enumerate(image_shape or mask.shape):
+        if length == 1:
+            np.moveaxis(cross, axis, 0)[[0, 2]] = False
+    return mask & ~ndimage.binary_erosion(mask, cross)
 
 
 def surface_distances(
-    prediction: np.ndarray, reference: np.ndarray, spacing_kji_mm: tuple[float, float, float]
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing_kji_mm: tuple[float, float, float],
+    image_shape: tuple[int, ...] | None = None,
 ) -> SurfaceDistances:
-    """Distances between the surfaces of two non-empty (K, J, I) bool masks; the spacing is in mm along k, j and i."""
-    of_prediction = surface_voxels(prediction)
-    of_reference = surface_voxels(reference)
+    """Distances between the surfaces of two non-empty (K, J, I) bool masks; the spacing is in mm along k, j and i.
+
+    ``image_shape`` as of `surface_voxels`.
+    """
+    of_prediction = surface_voxels(prediction, image_shape)
+    of_reference = surface_voxels(reference, image_shape)
     points_prediction = np.argwhere(of_prediction) * np.asarray(spacing_kji_mm, dtype=float)
     points_reference = np.argwhere(of_reference) * np.asarray(spacing_kji_mm, dtype=float)
     return SurfaceDistances(
