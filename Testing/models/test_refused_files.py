@@ -384,7 +384,7 @@ def value(name: str, shape, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProt
     [
         ({"inputs": [value("x", ["b", 1, "d", "h", "w"])]}, "batch, channels, height, width"),
         ({"inputs": [value("x", ["b", 1, "h", "w"], TensorProto.INT64)]}, "float32"),
-        ({"inputs": [value("x", ["b", 1, "h", "w"]), value("z", ["b", 1, "h", "w"])]}, "one input"),
+        ({"inputs": [value("x", ["b", 1, "h", "w"]), value("z", ["b", 1, "h", "w"])]}, "2 inputs for slices"),
         ({"outputs": [value("y", ["b", 10])]}, "no segmentation network"),
         ({"outputs": [value("y", ["b", 1, "h", "w"]), value("x", ["b", 1, "h", "w"])]}, "2 outputs"),
         ({"inputs": [value("x", ["b", 1, 64, "w"])]}, "only one side"),

@@ -107,7 +107,7 @@ def test_several_inputs_or_outputs_are_refused_with_the_reason(many: str, tmp_pa
     model = unet(17)
     if many == "outputs":
         model.graph.output.append(
-            helper.make_tensor_value_info("g", TensorProto.FLOAT, ["batch", 2, "height", "width"])
+            helper.make_tensor_value_info("d", TensorProto.FLOAT, ["batch", 8, "half", "half_width"])
         )
     else:
         model.graph.input.append(helper.make_tensor_value_info("second", TensorProto.FLOAT, ["batch", 1, 4, 4]))

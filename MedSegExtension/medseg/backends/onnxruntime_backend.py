@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .base import memory_errors, require
+from .wiring import Ports, feeds
 
 
 class OnnxRuntimeBackend:
@@ -20,7 +21,7 @@ class OnnxRuntimeBackend:
     model : path of a file that the static checks have passed, or its bytes.
     device : "cpu" or "cuda:N".
     threads : CPU threads for one operator; None lets ONNX Runtime use every physical core.
-    input_name, output_name : which of several; None for the only one.
+    ports : which inputs and output of several; None for the only ones.
     """
 
     name = "onnxruntime"
@@ -32,8 +33,7 @@ class OnnxRuntimeBackend:
         *,
         threads: int | None = None,
         precision: str = "float32",
-        input_name: str | None = None,
-        output_name: str | None = None,
+        ports: Ports | None = None,
     ) -> None:
         runtime = require("onnxruntime")
         if precision != "float32":
@@ -67,9 +67,11 @@ class OnnxRuntimeBackend:
                 f"ONNX Runtime cannot use {device}, its CUDA libraries do not load",
                 mend="install onnxruntime-gpu with the CUDA version it names, or use device='cpu'",
             )
-        self._input = input_name or self._session.get_inputs()[0].name
-        self._output = output_name or self._session.get_outputs()[0].name
-        self._half = self._session.get_inputs()[0].type == "tensor(float16)"
+        given = self._session.get_inputs()
+        self._ports = ports
+        self._input = ports.inputs[0][0] if ports else given[0].name
+        self._output = ports.output if ports else self._session.get_outputs()[0].name
+        self._half = next(info.type for info in given if info.name == self._input) == "tensor(float16)"
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """float32 (B, C, H, W) to float32 (B, K, H, W). Raises DeviceOutOfMemory, InputError."""
@@ -78,7 +80,8 @@ class OnnxRuntimeBackend:
         x = np.ascontiguousarray(batch, dtype=np.float16 if self._half else np.float32)
         try:
             with memory_errors(self.device, batch.shape):
-                (y,) = self._session.run([self._output], {self._input: x})
+                feed = {self._input: x} if self._ports is None else feeds(self._ports, x)
+                (y,) = self._session.run([self._output], feed)
         except Exception as error:
             if not type(error).__module__.startswith("onnxruntime"):
                 raise

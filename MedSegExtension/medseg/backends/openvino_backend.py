@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .base import memory_errors, require
+from .wiring import Ports, feeds
 
 
 class OpenVinoBackend:
@@ -22,6 +23,7 @@ class OpenVinoBackend:
     model : path of a file that the static checks have passed.
     device : only "cpu".
     threads : CPU threads; None lets OpenVINO choose.
+    ports : which inputs and output of several; None for the only ones.
     precision : "float32" or "bfloat16". Said explicitly: by itself OpenVINO takes bfloat16 wherever the CPU has it,
         and the output moves by 1e-4.
     """
@@ -35,8 +37,7 @@ class OpenVinoBackend:
         *,
         threads: int | None = None,
         precision: str = "float32",
-        input_name: str | None = None,
-        output_name: str | None = None,
+        ports: Ports | None = None,
     ) -> None:
         openvino = require("openvino")
         if device != "cpu":
@@ -44,7 +45,7 @@ class OpenVinoBackend:
         self.device = device
         self._openvino = openvino
         self._path = Path(model)
-        self._input_name, self._output_name = input_name, output_name
+        self._ports = ports
         self._settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else "bf16",
             "PERFORMANCE_HINT": "LATENCY",
@@ -71,9 +72,13 @@ class OpenVinoBackend:
     def _compile(self, shape: tuple[int, ...]) -> None:
         self._request = self._shape = None  # the old one goes before the new one comes: half the memory
         model = self._read()
-        source = model.input(self._input_name) if self._input_name else model.input(0)
+        if self._ports is None:
+            shapes = {model.input(0).any_name: list(shape)}
+        else:
+            whole = np.broadcast_to(np.float32(0), shape)
+            shapes = {name: list(array.shape) for name, array in feeds(self._ports, whole).items()}
         try:
-            model.reshape({source.any_name: list(shape)})
+            model.reshape(shapes)
             compiled = self._core.compile_model(model, "CPU", self._settings)
         except RuntimeError as error:
             raise InputError(
@@ -81,7 +86,7 @@ class OpenVinoBackend:
                 file=self._path,
                 mend="check input.size and the channels in the card",
             ) from error
-        self._output = compiled.output(self._output_name) if self._output_name else compiled.output(0)
+        self._output = compiled.output(self._ports.output) if self._ports else compiled.output(0)
         self._request = compiled.create_infer_request()
         self._shape = shape
 
@@ -97,7 +102,8 @@ class OpenVinoBackend:
             missing = self._shape[0] - x.shape[0]
             if missing:
                 x = np.concatenate((x, np.repeat(x[-1:], missing, axis=0)))
-            self._request.infer([x], share_inputs=True)
+            given: Any = [x] if self._ports is None else feeds(self._ports, x)
+            self._request.infer(given, share_inputs=True)
             # A copy: the request's own memory is overwritten by the next batch.
             y = np.array(self._request.get_tensor(self._output).data, dtype=np.float32)
         return y[: batch.shape[0]]

@@ -21,17 +21,25 @@ class TorchBackend:
     device : "cpu", "cuda:0", "mps".
     threads : CPU threads for the whole process (PyTorch has one setting); None leaves it.
     precision : "float32", or "bfloat16" by autocast.
+    output : of a module that answers with several tensors the one to take: a key, or a number counted from 0.
     """
 
     name = "torch"
 
     def __init__(
-        self, module: Any, device: str = "cpu", *, threads: int | None = None, precision: str = "float32"
+        self,
+        module: Any,
+        device: str = "cpu",
+        *,
+        threads: int | None = None,
+        precision: str = "float32",
+        output: str | None = None,
     ) -> None:
         torch = require("torch")
         self.device = device
         self._torch = torch
         self._half = precision == "bfloat16"
+        self._output = output
         if threads is not None:
             torch.set_num_threads(max(1, threads))
         with memory_errors(device):
@@ -52,7 +60,7 @@ class TorchBackend:
             kind = self.device.partition(":")[0]
             with torch.autocast(kind, dtype=torch.bfloat16, enabled=self._half):
                 y = self._call(x)
-            y = _single_tensor(torch, y)
+            y = one_tensor(torch, y, self._output)
             return y.float().contiguous().cpu().numpy()
 
     def _call(self, x: Any) -> Any:
@@ -80,24 +88,48 @@ class TorchBackend:
             self._torch.cuda.empty_cache()
 
 
-def _single_tensor(torch: Any, y: Any) -> Any:
-    if isinstance(y, dict) and len(y) == 1:  # torchvision's segmentation networks answer {"out": tensor}
-        y = next(iter(y.values()))
-    if isinstance(y, (list, tuple)) and len(y) == 1:
-        y = y[0]
-    if not isinstance(y, torch.Tensor):
-        what = f"{len(y)} outputs" if isinstance(y, (list, tuple, dict)) else f"a {type(y).__name__}"
-        raise InputError(
-            f"the model returns {what}, one tensor is needed",
-            mend="export the model with the segmentation as its only output",
-        )
-    return y
+#: The key under which torchvision's segmentation networks answer, beside an auxiliary output.
+_USUAL = "out"
+
+
+def one_tensor(torch: Any, y: Any, wanted: str | None = None) -> Any:
+    """The tensor ``wanted`` (a key or a number) of what a module answers, or the only one. Raises InputError."""
+    if isinstance(y, torch.Tensor) and wanted is None:
+        return y
+    parts: dict[str, Any] = {}
+    if isinstance(y, dict):
+        parts = {str(name): part for name, part in y.items()}
+    elif isinstance(y, (list, tuple)):
+        parts = {str(number): part for number, part in enumerate(y)}
+    elif isinstance(y, torch.Tensor):
+        parts = {"0": y}
+    tensors = {name: part for name, part in parts.items() if isinstance(part, torch.Tensor)}
+    if wanted is None:
+        wanted = _USUAL if _USUAL in tensors else next(iter(tensors)) if len(tensors) == 1 else None
+    if wanted in tensors:
+        return tensors[wanted]
+    listed = ", ".join(f"{name} {tuple(part.shape)}" for name, part in list(tensors.items())[:8])
+    what = f"{len(parts)} outputs ({listed or 'no tensor among them'})" if parts else f"a {type(y).__name__}"
+    raise InputError(
+        f"the model returns {what}"
+        + (", one tensor is needed" if wanted is None else f", and none is called {wanted[:80]!r}"),
+        mend="write into the card which one is the segmentation, such as "
+        f'"output": {{"tensor": "{next(iter(tensors), 0)}", …}}',
+    )
 
 
 def open_torchscript(
-    path: Path, device: str, *, threads: int | None = None, precision: str = "float32"
+    path: Path,
+    device: str,
+    *,
+    threads: int | None = None,
+    precision: str = "float32",
+    output: str | None = None,
 ) -> TorchBackend:
-    """Open a TorchScript archive that the static checks have passed. Raises InputError where PyTorch refuses it."""
+    """Open a TorchScript archive that the static checks have passed. Raises InputError where PyTorch refuses it.
+
+    ``output`` as for `TorchBackend`.
+    """
     torch = require("torch")
     try:
         with memory_errors(device), warnings.catch_warnings():
@@ -110,4 +142,4 @@ def open_torchscript(
             file=path,
             mend="save it again with a PyTorch of this version or older",
         ) from error
-    return TorchBackend(module, device, threads=threads, precision=precision)
+    return TorchBackend(module, device, threads=threads, precision=precision, output=output)

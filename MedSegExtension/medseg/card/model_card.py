@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,6 +112,9 @@ class InputSpec:
     volumes: tuple[str, ...]
     context: int
     channels: tuple[Channel, ...]
+    #: Names of the network's inputs that share the channels, in order, where it has several; and what the others hold.
+    tensors: tuple[str, ...] | None = None
+    constants: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,8 @@ class OutputSpec:
     background_channel: bool
     threshold: float | None
     overlap: Literal["most_probable", "last"] = "most_probable"
+    #: Name of the network's output that is the segmentation, where it has several.
+    tensor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,19 @@ class ModelCard:
     def out_channels(self) -> int:
         """Output channels that the labels need, the background channel counted."""
         return max(label.channel for label in self.output.labels) + 1
+
+    @property
+    def names_tensors(self) -> bool:
+        """Whether the card says which of the network's inputs or outputs to use."""
+        return bool(self.input.tensors or self.input.constants or self.output.tensor)
+
+    def without_tensors(self) -> ModelCard:
+        """The card for the same network with one input and one output."""
+        return replace(
+            self,
+            input=replace(self.input, tensors=None, constants={}),
+            output=replace(self.output, tensor=None),
+        )
 
     @classmethod
     def from_json(cls, text: str, source: str | Path | None = None) -> ModelCard:
@@ -288,7 +306,10 @@ def _input(data: Mapping[str, Any], source: str | Path | None) -> InputSpec:
         _refuse("input.size", "has only one of height and width", "give both", source)
     if size["mode"] == "resample" and "spacing_mm" not in size:
         _refuse("input.size.spacing_mm", "is needed for mode resample", "give the mm along rows and columns", source)
-    return InputSpec(Size(**size), _normalisation(data["normalisation"], source), volumes, context, channels)
+    tensors = tuple(data["tensors"]) if "tensors" in data else None
+    constants = {name: float(value) for name, value in data.get("constants", {}).items()}
+    normalisation = _normalisation(data["normalisation"], source)
+    return InputSpec(Size(**size), normalisation, volumes, context, channels, tensors, constants)
 
 
 def _normalisation(data: Mapping[str, Any], source: str | Path | None) -> Normalisation:
@@ -341,7 +362,7 @@ def _output(data: Mapping[str, Any], source: str | Path | None) -> OutputSpec:
     overlap = data.get("overlap", "most_probable")
     if overlap == "last" and threshold is None:
         _refuse("output.overlap", "last needs a threshold to reach", "set output.threshold, such as 0.5", source)
-    return OutputSpec(activation, tuple(labels), background, threshold, overlap)
+    return OutputSpec(activation, tuple(labels), background, threshold, overlap, data.get("tensor"))
 
 
 def _terminology(data: Mapping[str, Any] | None) -> Terminology | None:

@@ -71,6 +71,9 @@ def describe(report: ModelReport) -> list[str]:
     lines += _loaded(report)
     lines += [_line("unsafe", reason) for reason in report.unsafe]
     lines += [_line("note", warning) for warning in report.warnings]
+    unclear = report.details.get("unclear")
+    if unclear:
+        lines.append(_line("note", f"{unclear['what']}; {unclear['mend']}"))
     return lines
 
 

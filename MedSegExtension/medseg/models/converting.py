@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import require
+from ..backends.wiring import Ports
 from ..card import ModelCard
 from ..errors import Cancelled, InputError, MedSegError
 from ..progress import Progress, ProgressCallback
@@ -26,8 +27,9 @@ from .embed import embed_card
 from .inspecting import static_report
 from .keras_file import with_graph
 from .model import Model
-from .opening import open_model
+from .opening import open_model, ports_of
 from .package import Package
+from .ports import apply_ports, choose
 from .probing import slice_size
 from .report import ModelReport
 from .writing import PARITY, check_target, move_into_place, target_format, write_model
@@ -114,11 +116,15 @@ def convert_model(
         tell("open", 0.0)
         backend = "onnxruntime" if _inner_format(report) == "onnx" else "torch"
         with open_model(path, card=card, backend=backend, device="cpu") as original:
+            ports = ports_of(report, original.card)
+            if ports is not None:
+                apply_ports(report, original.card)
             channels = _channels(original, report)
             if report.format == "keras" and original.card is not None:
-                original.card = with_graph(original.card, path, kind == "safetensors")
+                wired = choose(report, original.card)
+                original.card = with_graph(original.card, path, wired, kind == "safetensors")
             tell("write", 0.1)
-            checksum = _write(original, report, kind, precision, channels, made, calibration or cases, tell)
+            checksum = _write(original, report, kind, precision, channels, made, calibration or cases, tell, ports)
             size = slice_size(original, report.multiple_of)
             slices = sample_slices(channels, size)
             new = None if original.card is None else replace(original.card, weights_sha256=checksum)
@@ -207,8 +213,12 @@ def _write(
     path: Path,
     calibration: str | Path | None,
     tell: Stage,
+    ports: Ports | None,
 ) -> str | None:
-    """Write the model without its final card, and return the checksum of its weights."""
+    """Write the model without its final card, and return the checksum of its weights.
+
+    What is written has one input and one output, so that the card needs no names of them any more.
+    """
     if model.preparer is not None:
         raise InputError(
             f"what {report.format} does before and around its network cannot be said in a model card, so that no other "
@@ -220,10 +230,15 @@ def _write(
     if inner == kind == report.format != "onnx" and precision == "float32" and report.path.is_file():
         shutil.copyfile(report.path, path)
         return None if model.card is None else model.card.weights_sha256
+    wanted = None
+    if model.card is not None:
+        wanted, model.card = model.card.output.tensor, model.card.without_tensors()
     if inner == "onnx":
         with _onnx_file(report) as source:
-            return _from_onnx(source, model, report, kind, precision, channels, path, calibration, tell)
+            return _from_onnx(source, model, report, kind, precision, channels, path, calibration, tell, ports)
     module = getattr(model.backend, "module", None)
+    if _is_script(module):
+        module = _one_output(module, model, channels, report.multiple_of, wanted)
     if module is None:
         raise InputError(f"{report.format} cannot be converted to {kind}", file=report.path, mend="use it as it is")
     if inner == "pt2" and kind == "safetensors" and report.format == "pt2":
@@ -293,6 +308,28 @@ def _module(module: Any, model: Model, report: ModelReport, kind: Format, half: 
         raise
 
 
+def _one_output(module: Any, model: Model, channels: int, multiple_of: int | None, wanted: str | None) -> Any:
+    """The script module, or where it answers with several tensors one around it that gives the one in use."""
+    torch = require("torch")
+    from ..backends.torch_backend import one_tensor
+
+    height, width = slice_size(model, multiple_of)
+    with torch.inference_mode():
+        example = torch.zeros(2, channels, height, width)
+        if isinstance(module(example), torch.Tensor):
+            return module
+
+        class Chosen(torch.nn.Module):  # type: ignore[name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner = module
+
+            def forward(self, x: Any) -> Any:
+                return one_tensor(torch, self.inner(x), wanted)
+
+        return torch.jit.trace(Chosen().eval(), example)
+
+
 def _from_onnx(
     source: Path,
     model: Model,
@@ -303,6 +340,7 @@ def _from_onnx(
     path: Path,
     calibration: str | Path | None,
     tell: Stage,
+    ports: Ports | None,
 ) -> str | None:
     if kind == "onnx":
         from .writing.onnx_half import store_half
@@ -311,11 +349,11 @@ def _from_onnx(
 
         if precision == "int8":
             plain = path.with_name("float32.onnx")
-            copy_inside(source, plain)
+            copy_inside(source, plain, ports)
             quantise(plain, path, model, calibration, tell)
             plain.unlink()
         else:
-            copy_inside(source, path)
+            copy_inside(source, path, ports)
             if precision == "float16":
                 store_half(path)
         if precision != "float32":
@@ -323,7 +361,7 @@ def _from_onnx(
         return None if model.card is None else model.card.weights_sha256
     from .onnx_module import onnx_module
 
-    module, architecture = onnx_module(source, report.path)
+    module, architecture = onnx_module(source, report.path, ports)
     if kind == "safetensors" and model.card is not None:
         # Weights of a graph whose layers were folded fit no named network: the graph travels in the card.
         model.card = replace(model.card, architecture=architecture)

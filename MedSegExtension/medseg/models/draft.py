@@ -15,6 +15,8 @@ def fill_draft(report: ModelReport) -> None:
     draft: dict[str, Any] = {"schema_version": 1, "name": report.path.name.partition(".")[0] or report.path.name}
     inferred = report.inferred
     missing = list(ALWAYS_ASKED)
+    if "unclear" in report.details:
+        missing.append(report.details["unclear"]["field"])
     size: dict[str, Any] = {"mode": "native"}
     if report.fixed_size:
         height, width = report.fixed_size

@@ -16,6 +16,7 @@ from .monai_bundle import inspect_monai_bundle
 from .monai_transforms import add_transforms
 from .nnunet_folder import inspect_nnunet
 from .onnx_file import inspect_onnx
+from .ports import apply_ports
 from .pt2_file import inspect_pt2
 from .report import ModelReport
 from .safetensors_file import inspect_safetensors as inspect_header
@@ -45,6 +46,10 @@ INSPECTORS: dict[Format, Callable[[Path], ModelReport]] = {
     "state_dict": inspect_state_dict,
     "keras": inspect_keras,
 }
+
+
+#: Formats whose graph names its inputs and outputs.
+WITH_PORTS = ("onnx", "pt2", "keras")
 
 
 def static_report(path: str | Path) -> ModelReport:
@@ -91,5 +96,9 @@ def use_card(report: ModelReport, card: ModelCard) -> None:
         fill_from_architecture(report, card)
     if report.format == "state_dict":
         complete_card(report, card)
+    if report.details.get("inner_format", report.format) in WITH_PORTS and (
+        "unclear" in report.details or card.names_tensors
+    ):
+        apply_ports(report, card)
     check_card(card, report, certain=report.format != "torchscript")
     report.missing = ()

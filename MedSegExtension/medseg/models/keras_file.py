@@ -18,6 +18,7 @@ import numpy as np
 
 from ..backends import Backend, Choice, require
 from ..backends.base import memory_errors
+from ..backends.wiring import Ports
 from ..card import Architecture, ModelCard
 from ..errors import InputError
 from .archive import check_archive, read_entry
@@ -26,6 +27,7 @@ from .keras_config import Graph, entries, parse_config, read_graph
 from .keras_errors import ConfigRefused
 from .keras_layers import is_code, operation
 from .keras_weights import find_in_h5, find_in_v3, to_torch
+from .ports import apply_ports, choose
 from .report import CARD_KEY, ModelReport, TensorInfo
 
 MAX_CONFIG = 64 * 2**20
@@ -122,13 +124,17 @@ def inspect_keras(path: Path) -> ModelReport:
     return report
 
 
-def keras_network(path: Path) -> tuple[Architecture, dict[str, np.ndarray]]:
-    """The architecture (``keras-graph`` with its graph) and tensors of a Keras file. Raises as `inspect_keras`."""
+def keras_network(path: Path, ports: Ports | None = None) -> tuple[Architecture, dict[str, np.ndarray]]:
+    """The architecture (``keras-graph`` with its graph) and tensors of a Keras file. Raises as `inspect_keras`.
+
+    ``ports``: the inputs and the output of several to use.
+    """
     with open_keras(path) as file:
         try:
-            _, layout = _network(file)
+            whole, layout = _network(file)
         except ConfigRefused as error:
             raise _refusal(path, error) from None
+        _wire(path, whole, layout, ports)
         tensors: dict[str, np.ndarray] = {}
         for number, (name, op) in enumerate(layout["layers"].items()):
             found = layout["places"].get(name, {})
@@ -147,6 +153,8 @@ def keras_network(path: Path) -> tuple[Architecture, dict[str, np.ndarray]]:
             key = f"{number:03d}_" + "".join(letter if letter.isalnum() else "_" for letter in name)[:80]
             tensors |= {f"layers.{key}.{role}": array for role, array in arrays.items()}
     graph = {name: layout[name] for name in ("inputs", "layers", "calls", "output", "multiple_of")}
+    if len(layout["inputs"]) > 1:
+        graph["input_channels"] = layout["input_channels"]
     return Architecture("keras-graph", {"graph": graph}), tensors
 
 
@@ -157,7 +165,7 @@ def open_keras_model(report: ModelReport, choice: Choice, threads: int | None, p
     from ..networks import build_network
 
     with memory_errors(choice.device):
-        architecture, tensors = keras_network(report.path)
+        architecture, tensors = keras_network(report.path, choose(report, report.card))
         with torch.device("meta"):
             network = build_network(architecture)
         state = {name: torch.from_numpy(array) for name, array in tensors.items()}
@@ -166,9 +174,32 @@ def open_keras_model(report: ModelReport, choice: Choice, threads: int | None, p
     return TorchBackend(network, choice.device, threads=threads, precision=precision)
 
 
-def with_graph(card: ModelCard, path: Path, weights_alone: bool) -> ModelCard:
+def with_graph(card: ModelCard, path: Path, ports: Ports, weights_alone: bool) -> ModelCard:
     """The card for a conversion of a Keras file: weights alone need the graph as architecture, others do not."""
-    return replace(card, architecture=keras_network(path)[0] if weights_alone else None)
+    return replace(card, architecture=keras_network(path, ports)[0] if weights_alone else None)
+
+
+def _wire(path: Path, graph: Graph, layout: dict[str, Any], ports: Ports | None) -> None:
+    """Leave in ``layout`` what the inputs and the output in use need. Raises InputError."""
+    if ports is None or (len(graph.inputs) == 1 and len(graph.outputs) == 1):
+        return
+    if ports.constants:
+        raise InputError(
+            f"the input {ports.constants[0].name} of a Keras model cannot be a constant",
+            file=path,
+            mend="save a model without it",
+        )
+    layout["output"] = graph.outputs[_output_names(graph).index(ports.output)]
+    layout["inputs"] = [f"input:{name}" for name, _ in ports.inputs]
+    layout["input_channels"] = [count for _, count in ports.inputs]
+    needed, calls = {layout["output"]}, []
+    for output, layer, given in reversed(layout["calls"]):
+        if output in needed:
+            needed.update(given)
+            calls.append([output, layer, given])
+    layout["calls"] = calls[::-1]
+    used = {layer for _, layer, _ in calls}
+    layout["layers"] = {name: op for name, op in layout["layers"].items() if name in used}
 
 
 def _check_shapes(path: Path, name: str, op: dict[str, Any]) -> None:
@@ -184,20 +215,14 @@ def _check_shapes(path: Path, name: str, op: dict[str, Any]) -> None:
 def _network(file: KerasFile) -> tuple[Graph, dict[str, Any]]:
     """The graph in our own words and where its weights lie. Raises ConfigRefused, InputError."""
     graph = read_graph(file.data)
-    if len(graph.inputs) != 1:
-        raise ConfigRefused(f"it has {len(graph.inputs)} inputs, one is needed")
-    if len(graph.outputs) != 1:
-        raise ConfigRefused(
-            f"it has {len(graph.outputs)} outputs, one is needed",
-            "save a model that ends in the segmentation: keras.Model(model.inputs, model.outputs[0])",
-        )
-    if not any(call.output == graph.outputs[0] for call in graph.calls):
+    if not graph.inputs or not {call.output for call in graph.calls}.issuperset(graph.outputs):
         raise ConfigRefused("it computes nothing", "save the model again")
-    if len(graph.shapes[0]) not in (0, 4):
-        raise ConfigRefused(
-            f"its input has {len(graph.shapes[0])} axes, a 2D network has four (slices, height, width, channels)",
-            "give a 2D segmentation network",
-        )
+    for shape in graph.shapes:
+        if len(shape) not in (0, 4) and len(graph.shapes) == 1:
+            raise ConfigRefused(
+                f"its input has {len(shape)} axes, a 2D network has four (slices, height, width, channels)",
+                "give a 2D segmentation network",
+            )
     channels_first = any(
         layer.config.get("data_format") == "channels_first"
         for layer in graph.layers.values()
@@ -222,7 +247,7 @@ def _network(file: KerasFile) -> tuple[Graph, dict[str, Any]]:
 
 def _multiple(graph: Graph, ops: dict[str, Any]) -> int:
     """By how much the network shrinks a slice where it is smallest."""
-    scale, most = {graph.inputs[0]: 1.0}, 1.0
+    scale, most = dict.fromkeys(graph.inputs, 1.0), 1.0
     for call in graph.calls:
         op = ops[call.layer]
         now = max(scale[name] for name in call.inputs) if call.inputs else 1.0
@@ -245,32 +270,50 @@ def _fill(report: ModelReport, file: KerasFile, graph: Graph, layout: dict[str, 
     report.details |= {"running_statistics": sizes[True], "layers": len(graph.layers)}
     report.multiple_of = layout["multiple_of"]
     ops = layout["layers"]
-    shape = graph.shapes[0] or (None, None, None, None)
-    batch, height, width, channels = shape if not layout["channels_first"] else (shape[0], *shape[2:], shape[1])
-    report.in_channels = channels or _edge_channels(graph, layout, first=True)
-    report.out_channels = _edge_channels(graph, layout, first=False)
-    if height and width:
-        report.fixed_size = (height, width)
-    report.fixed_batch = batch
-    report.ends_in = _last_activation(graph, ops)
-    name = graph.inputs[0].removeprefix("input:")
-    report.inputs = (TensorInfo(name, "float32", (batch, report.in_channels, height, width)),)
-    report.outputs = (TensorInfo("output", "float32", (batch, report.out_channels, height, width)),)
+    batch: int | None = None
+    size: list[int | None] = [None, None]
+    inputs = []
+    for value, stored in zip(graph.inputs, graph.shapes, strict=True):
+        name, shape = value.removeprefix("input:"), stored or (None, None, None, None)
+        if len(shape) != 4:
+            inputs.append(TensorInfo(name, "float32", shape))
+            continue
+        batch, *size, channels = shape if not layout["channels_first"] else (shape[0], *shape[2:], shape[1])
+        channels = channels or _first_channels(graph, layout, value)
+        inputs.append(TensorInfo(name, "float32", (batch, channels, *size)))
+    report.inputs = tuple(inputs)
+    outputs, told = [], {}
+    for value, name in zip(graph.outputs, _output_names(graph), strict=True):
+        activation, source = _last_activation(graph, ops, value)
+        made_from = _output_names(graph)[graph.outputs.index(source)] if source in graph.outputs else None
+        told[name] = {"ends_in": activation, "channels": None, "from": made_from if activation else None}
+        outputs.append(TensorInfo(name, "float32", (batch, _last_channels(graph, layout, value), None, None)))
+    if len(outputs) == 1 and len(size) == 2:
+        outputs = [TensorInfo(outputs[0].name, "float32", (*(outputs[0].shape or ())[:2], *size))]
+    report.outputs = tuple(outputs)
+    report.details["outputs"] = told
+    apply_ports(report)
     _notes(report, file, graph, ops)
 
 
-def _last_activation(graph: Graph, ops: dict[str, Any]) -> str:
-    """ "sigmoid", "softmax" or "": what makes the output probabilities, seen through layers that change nothing."""
+def _output_names(graph: Graph) -> list[str]:
+    """What each output is called: as the layer that makes it, or ``output`` where there is only one."""
+    return ["output"] if len(graph.outputs) == 1 else list(graph.outputs)
+
+
+def _last_activation(graph: Graph, ops: dict[str, Any], value: str) -> tuple[str, str]:
+    """What makes a value probabilities ("sigmoid", "softmax" or ""), seen through layers that change nothing, and the
+    value that went into it."""
     makers = {call.output: call for call in graph.calls}
-    value = graph.outputs[0]
     while value in makers:
         op = ops[makers[value].layer]
         activation = op.get("activation", "linear")
         if op["op"] not in ("identity", "activation") or activation != "linear":
             kinds = {"hard_sigmoid": "sigmoid", "hard_sigmoid_2": "sigmoid", "sigmoid": "sigmoid", "softmax": "softmax"}
-            return kinds.get(activation, "") if isinstance(activation, str) else ""
+            found = kinds.get(activation, "") if isinstance(activation, str) else ""
+            return found, makers[value].inputs[0] if op["op"] == "activation" else ""
         value = makers[value].inputs[0]
-    return ""
+    return "", ""
 
 
 def _notes(report: ModelReport, file: KerasFile, graph: Graph, ops: dict[str, Any]) -> None:
@@ -294,17 +337,20 @@ def _notes(report: ModelReport, file: KerasFile, graph: Graph, ops: dict[str, An
         )
 
 
-def _edge_channels(graph: Graph, layout: dict[str, Any], *, first: bool) -> int | None:
-    """Channels at the input or output, from the nearest layer with a kernel on a path without merges."""
+def _first_channels(graph: Graph, layout: dict[str, Any], value: str) -> int | None:
+    """Channels of an input, from a convolution that takes it."""
     ops, places = layout["layers"], layout["places"]
-    if first:
-        for call in graph.calls:
-            kernel = places.get(call.layer, {}).get("kernel")
-            if graph.inputs[0] in call.inputs and ops[call.layer]["op"] == "conv2d" and kernel is not None:
-                return kernel.shape[2] * ops[call.layer].get("groups", 1)
-        return None
+    for call in graph.calls:
+        kernel = places.get(call.layer, {}).get("kernel")
+        if value in call.inputs and ops[call.layer]["op"] == "conv2d" and kernel is not None:
+            return kernel.shape[2] * ops[call.layer].get("groups", 1)
+    return None
+
+
+def _last_channels(graph: Graph, layout: dict[str, Any], value: str) -> int | None:
+    """Channels of an output, from the nearest layer with a kernel on a path without merges."""
+    ops, places = layout["layers"], layout["places"]
     makers = {call.output: call for call in graph.calls}
-    value = graph.outputs[0]
     while value in makers:
         call = makers[value]
         op, found = ops[call.layer], places.get(call.layer, {})

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..errors import InputError
 from .onnx_graph import DATA_TYPES, Graph, Tensor, is_confined, read_graph
-from .onnx_shapes import ends_in, output_channels, reduction
+from .onnx_shapes import describe_outputs, reduction
+from .ports import apply_ports
 from .protobuf import WireError
-from .report import CARD_KEY, ModelReport, TensorInfo
+from .report import CARD_KEY, ModelReport
 
 #: Operator sets whose meaning is published and that the runtimes carry themselves.
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
@@ -20,7 +21,6 @@ REFUSED_OPERATORS = ("PythonOp", "PythonOpGrad", "EPContext", "ATen", "Snpe", "T
 
 #: A protobuf message cannot be longer; larger models keep their weights as external data.
 MAX_BYTES = 2**31 - 1
-_FLOATS = ("float32", "float16")
 
 
 def inspect_onnx(path: Path) -> ModelReport:
@@ -101,7 +101,9 @@ def _report(path: Path, graph: Graph) -> ModelReport:
         for t in graph.initializers.values()
         if t.dims and DATA_TYPES[t.data_type][0] not in ("int64", "int32", "bool", "string")
     )
-    _fill_shapes(report, graph)
+    report.details["outputs"] = describe_outputs(graph)
+    report.multiple_of = reduction(graph)
+    apply_ports(report)
     if graph.has_training:
         report.warnings.append("the file carries training information, which is not used")
     return report
@@ -145,52 +147,3 @@ def _missing_external(folder: Path, external: list[Tensor]) -> Iterator[str]:
         if not inside or (width and length != tensor.elements * width):
             seen.add(location)
             yield f"external data {location!r} is too short or does not fit tensor {tensor.name!r}"
-
-
-def _fill_shapes(report: ModelReport, graph: Graph) -> None:
-    images = [info for info in report.inputs if info.dtype in _FLOATS and (info.shape is None or len(info.shape) == 4)]
-    if len(images) != 1 or len(report.inputs) != 1:
-        names = ", ".join(f"{info.name} {info.dtype} {_shape(info)}" for info in report.inputs) or "none"
-        raise InputError(
-            f"the model needs one input of shape (batch, channels, height, width) in float32 or float16; "
-            f"it has: {names}",
-            file=report.path,
-            mend="export it with one image input",
-        )
-    shape = images[0].shape or (None,) * 4
-    batch, channels, height, width = (dim if isinstance(dim, int) else None for dim in shape)
-    report.fixed_batch, report.in_channels = batch, channels
-    if height is not None and width is not None:
-        report.fixed_size = (height, width)
-    elif height is not None or width is not None:
-        raise InputError(
-            f"the model fixes only one side of its slices ({_shape(images[0])})",
-            file=report.path,
-            mend="export it with both sides fixed or both free",
-        )
-    if len(report.outputs) != 1:
-        names = ", ".join(info.name for info in report.outputs) or "none"
-        raise InputError(
-            f"the model has {len(report.outputs)} outputs ({names}), one is needed",
-            file=report.path,
-            mend="export it with the segmentation as its only output",
-        )
-    out = report.outputs[0]
-    if out.shape is not None:
-        if len(out.shape) != 4:
-            raise InputError(
-                f"the output {out.name} has the shape {_shape(out)}, not (batch, classes, height, width)",
-                file=report.path,
-                mend="this is no segmentation network, or export its logits instead",
-            )
-        if isinstance(out.shape[1], int):
-            report.out_channels = out.shape[1]
-    report.out_channels = report.out_channels or output_channels(graph)
-    report.multiple_of = reduction(graph)
-    report.ends_in = ends_in(graph)
-
-
-def _shape(info: TensorInfo) -> str:
-    if info.shape is None:
-        return "of unknown shape"
-    return "(" + ", ".join("?" if dim is None else str(dim) for dim in info.shape) + ")"

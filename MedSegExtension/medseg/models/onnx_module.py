@@ -8,25 +8,27 @@ from typing import Any
 import numpy as np
 
 from ..backends import require
+from ..backends.wiring import Ports
 from ..card import Architecture
 from ..errors import InputError
 from .onnx_file import inspect_onnx, mapped
-from .onnx_graph import DATA_TYPES, Graph, Tensor, read_graph
+from .onnx_graph import DATA_TYPES, Graph, Node, Tensor, read_graph
 from .onnx_shapes import reduction
 
 #: Whole numbers in rows up to this long are sizes, and live in the graph; everything else is a weight.
 _SIZES = 16
 
 
-def onnx_module(path: Path, named: Path | None = None) -> tuple[Any, Architecture]:
+def onnx_module(path: Path, named: Path | None = None, ports: Ports | None = None) -> tuple[Any, Architecture]:
     """The network of the (checked) ONNX file ``path`` and the architecture that builds it again from a card.
 
-    ``named`` is the file to speak of. Raises InputError where an operator has no counterpart on the list.
+    ``named`` is the file to speak of, ``ports`` the inputs and the output of several to use. Raises InputError where an
+    operator has no counterpart on the list.
     """
     torch = require("torch")
     from ..networks.onnx_network import OnnxNetwork
 
-    architecture, arrays = graph_of(path, named or path)
+    architecture, arrays = graph_of(path, named or path, ports)
     try:
         with torch.device("meta"):
             network = OnnxNetwork(**architecture.arguments)
@@ -38,19 +40,21 @@ def onnx_module(path: Path, named: Path | None = None) -> tuple[Any, Architectur
     return network.eval().requires_grad_(False), architecture
 
 
-def graph_of(path: Path, named: Path) -> tuple[Architecture, dict[str, np.ndarray]]:
+def graph_of(path: Path, named: Path, ports: Ports | None = None) -> tuple[Architecture, dict[str, np.ndarray]]:
     """The graph as plain data for ``onnx-graph``, and its tensors by name."""
     with mapped(path) as message:
         graph = read_graph(message)
         try:
-            return _plain_graph(graph, path, named)
+            return _plain_graph(graph, path, named, ports)
         finally:
             graph.initializers.clear()
             graph.tensors.clear()
             graph.nodes.clear()
 
 
-def _plain_graph(graph: Graph, path: Path, named: Path) -> tuple[Architecture, dict[str, np.ndarray]]:
+def _plain_graph(
+    graph: Graph, path: Path, named: Path, ports: Ports | None
+) -> tuple[Architecture, dict[str, np.ndarray]]:
     tensors: dict[str, np.ndarray] = {}
     constants: dict[str, Any] = {}
 
@@ -60,10 +64,28 @@ def _plain_graph(graph: Graph, path: Path, named: Path) -> tuple[Architecture, d
         else:
             tensors[name] = array.astype(np.float32) if array.dtype == np.float16 else array
 
+    inputs = [info.name for info in graph.inputs if info.name not in graph.initializers]
+    ports = ports or Ports(((inputs[0], None),), graph.outputs[0].name)
+    used, needed = _needed(graph, ports.output)
     for name, tensor in graph.initializers.items():
-        keep(name, values_of(tensor, path))
+        if name in needed:
+            keep(name, values_of(tensor, path))
+    for constant in ports.constants:
+        keep(constant.name, constant.array())
+    opset = graph.opsets.get("", graph.opsets.get("ai.onnx", 1))
     nodes: list[Any] = []
-    for node in graph.nodes:
+    source = ports.inputs[0][0]
+    if len(ports.inputs) > 1:
+        source = "slices to be divided"
+        sizes = [count for _, count in ports.inputs]
+        split: dict[str, Any] = {"axis": 1}
+        if opset < 13:
+            split["split"] = sizes
+        else:
+            constants["channels of the inputs"] = sizes
+        given = [source] if opset < 13 else [source, "channels of the inputs"]
+        nodes.append(["Split", given, [name for name, _ in ports.inputs], split])
+    for node in used:
         if node.domain not in ("", "ai.onnx"):
             raise InputError(
                 f"the ONNX operator {node.domain}.{node.op} has no counterpart here",
@@ -87,17 +109,26 @@ def _plain_graph(graph: Graph, path: Path, named: Path) -> tuple[Architecture, d
         if node.op == "Cast" and attributes.get("to") == 10:
             attributes["to"] = 1
         nodes.append([node.op, list(node.inputs), list(node.outputs), attributes])
-    inputs = [info.name for info in graph.inputs if info.name not in graph.initializers]
     data = {
-        "opset": graph.opsets.get("", graph.opsets.get("ai.onnx", 1)),
-        "input": inputs[0],
-        "output": graph.outputs[0].name,
+        "opset": opset,
+        "input": source,
+        "output": ports.output,
         "multiple_of": reduction(graph) or 1,
         "tensors": {name: [str(array.dtype), list(array.shape)] for name, array in tensors.items()},
         "constants": constants,
         "nodes": nodes,
     }
     return Architecture("onnx-graph", {"graph": data}), tensors
+
+
+def _needed(graph: Graph, output: str) -> tuple[list[Node], set[str]]:
+    """The operators that ``output`` is made by, in their order, and the names of all values that they use."""
+    needed, used = {output}, []
+    for node in reversed(graph.nodes):
+        if needed.intersection(node.outputs):
+            needed.update(node.inputs)
+            used.append(node)
+    return used[::-1], needed
 
 
 def values_of(tensor: Tensor, path: Path) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .onnx_graph import Graph, Node, Tensor
 
 _ACTIVATIONS = {"Sigmoid": "sigmoid", "Softmax": "softmax", "HardSigmoid": "sigmoid", "ArgMax": "argmax"}
@@ -28,25 +30,42 @@ _TRANSPARENT = (
 )
 
 
-def ends_in(graph: Graph) -> str | None:
-    """ "sigmoid", "softmax" or "argmax" where the output comes straight from one; None otherwise."""
-    makers = _makers(graph)
-    node = makers.get(graph.outputs[0].name)
+#: Outputs that are looked at; networks with deep supervision have some five.
+_MOST_OUTPUTS = 64
+
+
+def describe_outputs(graph: Graph) -> dict[str, dict[str, Any]]:
+    """Of each output what the graph tells: ``ends_in`` (an activation), ``channels``, and ``from``, the output that it
+    is the activation of."""
+    makers, names = _makers(graph), {info.name for info in graph.outputs}
+    found = {}
+    for info in graph.outputs[:_MOST_OUTPUTS]:
+        activation, source = _ends_in(makers, info.name, names)
+        found[info.name] = {"ends_in": activation, "channels": _channels(graph, makers, info.name), "from": source}
+    return found
+
+
+def _ends_in(makers: dict[str, Node], name: str, outputs: set[str]) -> tuple[str | None, str | None]:
+    """ "sigmoid", "softmax" or "argmax" where the value comes straight from one, and the output that went into it."""
+    node, activation = makers.get(name), None
     for _ in range(8):
         if node is None or node.domain not in ("", "ai.onnx"):
-            return None
-        if node.op in _ACTIVATIONS:
-            return _ACTIVATIONS[node.op]
-        if node.op not in ("Identity", "Cast", "Resize", "Clip", "Transpose") or not node.inputs:
-            return None
+            break
+        if node.op in _ACTIVATIONS and activation is None:
+            activation = _ACTIVATIONS[node.op]
+        elif node.op not in ("Identity", "Cast", "Resize", "Clip", "Transpose"):
+            break
+        if not node.inputs:
+            break
+        if activation is not None and node.inputs[0] in outputs:
+            return activation, node.inputs[0]
         node = makers.get(node.inputs[0])
-    return None
+    return activation, None
 
 
-def output_channels(graph: Graph) -> int | None:
-    """Channels of the output by the last convolution before it; None where the way there is not plain."""
-    makers = _makers(graph)
-    node = makers.get(graph.outputs[0].name)
+def _channels(graph: Graph, makers: dict[str, Node], name: str) -> int | None:
+    """Channels of a value by the last convolution before it; None where the way there is not plain."""
+    node = makers.get(name)
     for _ in range(32):
         if node is None or node.domain not in ("", "ai.onnx") or not node.inputs:
             return None

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ..backends import PRECISIONS, Backend, Choice, choose_device
+from ..backends.wiring import Ports
 from ..card import ModelCard
 from ..errors import InputError, UnsafeModelError
 from .bioimageio_package import open_bioimageio
 from .card_lookup import find_card
-from .inspecting import static_report, use_card
+from .inspecting import WITH_PORTS, static_report, use_card
 from .keras_file import open_keras_model
 from .model import Model
 from .monai_bundle import open_monai_bundle
 from .nnunet_folder import open_nnunet, preparer_of
+from .ports import check_clear, choose
 from .pt2_file import open_pt2
 from .report import ModelReport
 from .state_dict_file import complete_card, open_state_dict, with_architecture
@@ -98,7 +100,9 @@ def open_model(
             file=path,
             mend=f"put it beside the file as {path.name}.card.json",
         )
-    if found is not None:
+    if found is None:
+        check_clear(report)
+    else:
         use_card(report, found)
         found = with_architecture(report, found)
         report.card, report.card_source = found, source
@@ -140,23 +144,33 @@ def _candidates(report: ModelReport, backend: str | None) -> tuple[str, ...]:
     return (backend,)
 
 
+def ports_of(report: ModelReport, card: ModelCard | None) -> Ports | None:
+    """Which inputs and output to use, where the graph has several; None where there is nothing to choose."""
+    inner = report.details.get("inner_format", report.format)
+    if inner not in WITH_PORTS or (len(report.inputs) == 1 and len(report.outputs) == 1):
+        return None
+    return choose(report, card)
+
+
 def _backend(report: ModelReport, choice: Choice, threads: int | None, precision: str) -> Backend:
     """The backend of ``choice`` with the model loaded; each framework is imported here and not before."""
     path = report.path
+    wired = ports_of(report, report.card)
     if report.format in _OPENERS:
         return _OPENERS[report.format](report, choice, threads, precision)
     if choice.backend == "onnxruntime":
         from ..backends.onnxruntime_backend import OnnxRuntimeBackend
 
-        return OnnxRuntimeBackend(path, choice.device, threads=threads, precision=precision)
+        return OnnxRuntimeBackend(path, choice.device, threads=threads, precision=precision, ports=wired)
     if choice.backend == "openvino":
         from ..backends.openvino_backend import OpenVinoBackend
 
-        return OpenVinoBackend(path, choice.device, threads=threads, precision=precision)
+        return OpenVinoBackend(path, choice.device, threads=threads, precision=precision, ports=wired)
     from ..backends.torch_backend import TorchBackend, open_torchscript
 
     if report.format == "torchscript":
-        return open_torchscript(path, choice.device, threads=threads, precision=precision)
+        wanted = None if report.card is None else report.card.output.tensor
+        return open_torchscript(path, choice.device, threads=threads, precision=precision, output=wanted)
     from .safetensors_network import load_network, load_recognised
 
     if report.details.get("renamed") or report.card is None:

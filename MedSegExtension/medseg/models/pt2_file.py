@@ -11,7 +11,8 @@ from typing import Any
 from ..backends import Backend, Choice, require
 from ..errors import InputError, UnsafeModelError
 from .archive import check_archive, read_entry
-from .pt2_program import DTYPES, Program, ProgramRefused, build_module, check_program
+from .ports import apply_ports, choose, is_image
+from .pt2_program import DTYPES, Node, Program, ProgramRefused, build_module, check_program
 from .report import CARD_KEY, ModelReport, TensorInfo
 from .torchscript_file import root_of
 from .yaml_text import read_json
@@ -84,7 +85,7 @@ def open_pt2(report: ModelReport, choice: Choice, threads: int | None, precision
 
     program, tensors = load_program(report.path)
     try:
-        module = build_module(program, tensors)
+        module = build_module(program, tensors, choose(report, report.card))
     except ProgramRefused as error:
         raise InputError(f"the exported program cannot run ({error})", file=report.path, mend=_RESAVE) from None
     return TorchBackend(module, choice.device, threads=threads, precision=precision)
@@ -180,57 +181,44 @@ def _wholes(values: Any) -> tuple[int, ...]:
 def _fill(report: ModelReport, program: Program, shapes: dict[str, tuple[int, ...]]) -> None:
     path = report.path
     for kind, names in (("inputs", program.inputs), ("outputs", program.outputs)):
-        if len(names) != 1:
+        if not names:
+            raise InputError(f"the model has no {kind}", file=path, mend="export a 2D segmentation network")
+    report.inputs = tuple(TensorInfo(name, program.dtype(name), program.shape(name)) for name in program.inputs)
+    report.outputs = tuple(TensorInfo(name, program.dtype(name), program.shape(name)) for name in program.outputs)
+    for info in report.inputs:
+        if is_image(info) and info.dtype != "float32":
             raise InputError(
-                f"the model has {len(names)} {kind}, one is needed",
-                file=path,
-                mend="export the model with one image as input and the segmentation as its only output",
+                f"the model takes {info.dtype}, float32 is needed", file=path, mend="export the model in float32"
             )
-    source, result = program.inputs[0], program.outputs[0]
-    taken, given = program.shape(source), program.shape(result)
-    report.inputs = (TensorInfo(source, program.dtype(source), taken),)
-    report.outputs = (TensorInfo(result, program.dtype(result), given),)
-    if taken is None or given is None or len(taken) != 4 or len(given) != 4:
-        raise InputError(
-            f"the model takes {taken} and gives {given}; slices of shape (batch, channels, height, width) are needed",
-            file=path,
-            mend="export a 2D segmentation network",
-        )
-    if program.dtype(source) != "float32":
-        raise InputError(
-            f"the model takes {program.dtype(source)}, float32 is needed", file=path, mend="export the model in float32"
-        )
-    batch, channels, height, width = (n if isinstance(n, int) else None for n in taken)
-    report.fixed_batch, report.in_channels = batch, channels
-    report.out_channels = given[1] if isinstance(given[1], int) else None
-    if (height is None) != (width is None):
-        raise InputError(
-            "only one side of the slices is free, both or none are needed",
-            file=path,
-            mend="export the model with both free",
-        )
-    report.fixed_size = None if height is None or width is None else (height, width)
-    report.multiple_of = None if report.fixed_size else _step(taken[2:])
+    used: dict[str, int] = {}
+    for node in program.nodes:
+        used[node.target] = used.get(node.target, 0) + 1
+    makers = {name: node for node in program.nodes for name in node.outputs if isinstance(name, str)}
+    report.details = {
+        "operators": used,
+        "tensors": len(shapes),
+        "outputs": {name: _ends(makers, name, program.outputs) for name in program.outputs},
+    }
+    apply_ports(report)
+    steps = [_step(info.shape[2:]) for info in report.inputs if info.shape is not None and len(info.shape) == 4]
+    report.multiple_of = None if report.fixed_size else max((step for step in steps if step), default=None)
     report.parameters = sum(
         prod(shape)
         for name, shape in shapes.items()
         if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
     )
-    used: dict[str, int] = {}
-    for node in program.nodes:
-        used[node.target] = used.get(node.target, 0) + 1
-    report.details = {"operators": used, "tensors": len(shapes)}
-    producer = next(
-        (
-            node.target.split(".")[3]
-            for node in reversed(program.nodes)
-            if node.target.startswith("torch.ops") and result in node.outputs
-        ),
-        "",
-    )
-    report.ends_in = {"sigmoid": "sigmoid", "sigmoid_": "sigmoid", "softmax": "softmax", "_softmax": "softmax"}.get(
-        producer
-    )
+
+
+_ACTIVATIONS = {"sigmoid": "sigmoid", "sigmoid_": "sigmoid", "softmax": "softmax", "_softmax": "softmax"}
+
+
+def _ends(makers: dict[str, Node], name: str, outputs: tuple[str, ...]) -> dict[str, Any]:
+    """The activation that an output comes from, and the other output that went into it."""
+    node = makers.get(name)
+    parts = [] if node is None else node.target.split(".")
+    activation = _ACTIVATIONS.get(parts[3]) if len(parts) == 5 else None
+    taken = next((v["name"] for *_, kind, v in node.arguments if kind == "as_tensor"), None) if node else None
+    return {"ends_in": activation, "channels": None, "from": taken if activation and taken in outputs else None}
 
 
 def _step(sizes: tuple[int | str | None, ...]) -> int | None:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..backends.wiring import Ports
+
 #: ATen operators of networks: they compute on tensors given to them and reach nothing else.
 ATEN = frozenset(
     """
@@ -262,10 +264,11 @@ _READERS: dict[str, Callable[[Any, dict[str, Any], Any], Any]] = {
 }
 
 
-def build_module(program: Program, tensors: dict[str, Any]) -> Any:
+def build_module(program: Program, tensors: dict[str, Any], ports: Ports | None = None) -> Any:
     """A ``torch.nn.Module`` that runs ``program`` with ``tensors`` (by their stored names), on any device.
 
-    Raises ProgramRefused where an operator is not known to the installed PyTorch.
+    ``ports``: the inputs and the output of several to use. Raises ProgramRefused where an operator is not known to the
+    installed PyTorch.
     """
     import operator
 
@@ -284,7 +287,8 @@ def build_module(program: Program, tensors: dict[str, Any]) -> Any:
         if not isinstance(overload, torch._ops.OpOverload):
             raise ProgramRefused(f"PyTorch {torch.__version__} has no operator {node.target[:80]}")
         calls.append((overload, node))
-    last = _last_uses(calls, program.outputs)
+    wired = ports or Ports(((program.inputs[0], None),), program.outputs[0])
+    last = _last_uses(calls, (wired.output,))
 
     class ExportedNetwork(torch.nn.Module):
         """The program as a module; its tensors are buffers, so that they follow it to a device."""
@@ -295,15 +299,19 @@ def build_module(program: Program, tensors: dict[str, Any]) -> Any:
                 self.register_buffer(f"t{number}", tensors[name])
 
         def forward(self, x: Any) -> Any:
-            env: dict[str, Any] = {**program.constants, program.inputs[0]: x, "": x.device}
+            env: dict[str, Any] = {**program.constants, "": x.device}
+            for name, start, end in wired.spans(x.shape[1]):
+                env[name] = x if len(wired.inputs) == 1 else x[:, start:end].contiguous()
+            for constant in wired.constants:
+                kind = getattr(torch, constant.dtype)
+                env[constant.name] = torch.full(constant.shape, constant.value, dtype=kind, device=x.device)
             for number, name in enumerate(program.stored):
                 env[name] = getattr(self, f"t{number}")
             for index, (call, node) in enumerate(calls):
                 _step(torch, env, call, node)
                 for name in last.get(index, ()):
                     env.pop(name, None)  # as the interpreter of Python would let go of it
-            results = [env[name] for name in program.outputs]
-            return results[0] if len(results) == 1 else results
+            return env[wired.output]
 
     return ExportedNetwork().eval()
 

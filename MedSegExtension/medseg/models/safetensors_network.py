@@ -24,6 +24,9 @@ def fill_from_architecture(report: ModelReport, card: ModelCard) -> None:
         )
     arguments = card.architecture.arguments
     report.framework = f"weights of {card.architecture.name}"
+    if "graph" in arguments:  # whole graphs have no such arguments: the card's channels are the network's
+        report.in_channels, report.out_channels = card.in_channels, None
+        return
     report.in_channels = _channels(arguments.get("in_channels", 1))
     report.out_channels = _channels(arguments.get("out_channels", 1))
 

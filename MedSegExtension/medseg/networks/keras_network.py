@@ -31,6 +31,7 @@ Op = dict[str, Any]
 class KerasNetwork(nn.Module):
     """The network of ``graph``: ``{"inputs": [name], "layers": {name: operation}, "calls": [[value, layer, [values]]],
     "output": value, "multiple_of": number}``; an operation has ``op``, its options and the ``shapes`` of its tensors.
+    Of several inputs, ``"input_channels"`` says how many of the slices' channels each takes, in order.
 
     Maps float32 (B, C, H, W) to whatever the Keras model ends in, activation included, (B, K, H, W).
 
@@ -41,14 +42,17 @@ class KerasNetwork(nn.Module):
         super().__init__()
         try:
             layers, calls = dict(graph["layers"]), list(graph["calls"])
-            (self._input,), self._output = graph["inputs"], graph["output"]
+            self._inputs, self._output = [str(name) for name in graph["inputs"]], graph["output"]
+            self._counts = [int(count) for count in graph.get("input_channels", ())]
+            if len(self._inputs) != max(1, len(self._counts)):
+                raise ValueError("it has several inputs, and not for each a number of channels")
             if len(layers) > MAX_LAYERS or len(calls) > MAX_LAYERS:
                 raise ValueError(f"more than {MAX_LAYERS} layers")
             self._keys = {name: f"{number:03d}_{_plain(name)}" for number, name in enumerate(layers)}
             self.layers = nn.ModuleDict({self._keys[name]: _Layer(op) for name, op in layers.items()})
             self._calls = [(str(value), self._keys[layer], tuple(map(str, given))) for value, layer, given in calls]
             self.multiple_of = max(1, int(graph.get("multiple_of", 1)))
-            known = {self._input}
+            known = set(self._inputs)
             for value, _, given in self._calls:
                 if not set(given) <= known or value in known:
                     raise ValueError(f"{value} is made out of order")
@@ -66,7 +70,8 @@ class KerasNetwork(nn.Module):
         ]
 
     def forward(self, x: Tensor) -> Tensor:
-        values = {self._input: x}
+        parts = torch.split(x, self._counts, dim=1) if self._counts else (x,)
+        values = dict(zip(self._inputs, parts, strict=True))
         for (value, key, given), done in zip(self._calls, self._done, strict=True):
             values[value] = self.layers[key](*[values[name] for name in given])
             for name in done:

@@ -203,7 +203,7 @@ class PlannedUNet(nn.Module):
         self.encoder = _Encoder(stages, stem)
         self.decoder = _Decoder(widths, kernels, strides, decoder_counts, classes, bias, rest)
         #: Rows and columns of a slice of which two by two pixels are left where it is smallest.
-        self.smallest = tuple(2 * prod(stride[axis] for stride in strides) for axis in (0, 1))
+        self.smallest: Any = tuple(2 * prod(stride[axis] for stride in strides) for axis in (0, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.decoder(self.encoder(x))
@@ -230,7 +230,8 @@ class SlidingEnsemble(nn.Module):
 
         It shows that the networks run, in a hundredth of the time; of the shape of ``x``.
         """
-        rows, columns = self.networks[0].smallest
+        smallest: Any = self.networks[0].smallest
+        rows, columns = smallest
         height, width = x.shape[2:]
         part = nn.functional.pad(x[:, :, :rows, :columns], (0, max(0, columns - width), 0, max(0, rows - height)))
         total = self.networks[0](part)
