@@ -50,7 +50,7 @@ def registerSampleData() -> None:
     """Offer the phantom in the Sample Data module."""
     from MedSegLib.sampleData import registerSampleData as register
 
-    register()
+    register(str(Path(__file__).parent / "Resources" / "Icons" / "MRCholangiographyPhantom.png"))
 
 
 @parameterNodeWrapper

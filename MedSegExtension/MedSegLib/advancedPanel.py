@@ -8,6 +8,7 @@ import qt
 from medseg.errors import Cancelled
 from slicer.i18n import tr as _
 
+from .messages import errorText
 from .segmentsOutput import SMOOTHING, SURFACE
 from .thresholdPreview import ThresholdPreview
 
@@ -153,7 +154,7 @@ class AdvancedPanel:
         self._request = None
         if request.error is not None:
             if not isinstance(request.error, Cancelled):
-                self._onSay(request.error.line())
+                self._onSay(errorText(request.error))
             return
         self._part = request.result
         if self.ui.ownThresholdCheckBox.checked:

@@ -9,6 +9,7 @@ import slicer
 from medseg.errors import MedSegError
 from slicer.i18n import tr as _
 
+from .messages import errorText
 from .runKinds import FileRun, SceneRun, SequenceRun, SequenceTarget, browserOf
 from .runQueue import RunQueue
 from .texts import stateName
@@ -68,7 +69,7 @@ class BatchPanel:
 
     def _found(self, folder: Path, request) -> None:
         if request.error is not None:
-            self._onSay(request.error.line())
+            self._onSay(errorText(request.error))
             return
         cases = request.result["cases"]
         for case in cases:
@@ -114,7 +115,7 @@ class BatchPanel:
             try:
                 self._queue.remove(run)
             except MedSegError as error:
-                self._onSay(error.line())
+                self._onSay(errorText(error))
         self.refresh()
 
     def clearFinished(self) -> None:

@@ -12,6 +12,7 @@ from medseg.orientation import PLANES
 from slicer.i18n import tr as _
 
 from .cardText import planeName
+from .messages import errorText
 
 
 class CardForm:
@@ -115,11 +116,11 @@ class CardForm:
             if save:
                 write_card(card, card_path_beside(self._report["path"]))
         except MedSegError as error:
-            self.ui.cardFormErrorLabel.text = "⚠ " + error.line()
+            self.ui.cardFormErrorLabel.text = "⚠ " + errorText(error)
             return
         except OSError as error:
             problem = InputError(f"the card could not be saved ({error.strerror})", mend="use it for this session")
-            self.ui.cardFormErrorLabel.text = "⚠ " + problem.line()
+            self.ui.cardFormErrorLabel.text = "⚠ " + errorText(problem)
             return
         self.hide()
         self._onCard(card.to_dict(), save)

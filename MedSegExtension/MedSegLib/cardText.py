@@ -7,6 +7,8 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from .messages import inLanguage
+
 
 def cardHtml(report: dict) -> str:
     """What the model segments, for which images, how good, on whom, licence and warnings.
@@ -29,7 +31,7 @@ def cardHtml(report: dict) -> str:
         (_("File"), _file(report)),
     ]
     parts.append(_table(rows))
-    parts += [f"⚠ {escape(warning)}" for warning in report.get("warnings", [])]
+    parts += [f"⚠ {escape(inLanguage(warning))}" for warning in report.get("warnings", [])]
     return "<br>".join(parts)
 
 
@@ -125,15 +127,15 @@ def _file(report: dict) -> str:
     if report.get("parameters"):
         texts.append(_("{millions:.1f} million parameters").format(millions=report["parameters"] / 1e6))
     if report.get("card_source"):
-        texts.append(_("card {where}").format(where=escape(report["card_source"])))
+        texts.append(_("card {where}").format(where=escape(inLanguage(report["card_source"]))))
     return ", ".join(texts)
 
 
 def _withoutCard(report: dict) -> str:
     parts = [f"<b>{escape(Path(report.get('path', '')).name)}</b>", _file(report)]
     if report.get("card_error"):
-        parts.append(f"⚠ {escape(report['card_error'])}")
+        parts.append("⚠ " + escape(inLanguage(report["card_error"])))
     else:
         parts.append(_("This file does not say how its network wants its images. Please answer below."))
-    parts += [f"⚠ {escape(warning)}" for warning in report.get("warnings", [])]
+    parts += [f"⚠ {escape(inLanguage(warning))}" for warning in report.get("warnings", [])]
     return "<br>".join(parts)

@@ -6,6 +6,7 @@ import slicer
 from medseg.errors import MedSegError
 from slicer.i18n import tr as _
 
+from .messages import errorText
 from .segmentChooser import SegmentChooser
 
 
@@ -68,7 +69,7 @@ class ComparePanel:
         try:
             self.job = start()
         except MedSegError as error:
-            label.text = error.line()
+            label.text = errorText(error)
         self.update()
 
     def _onCompared(self, job) -> None:
@@ -95,7 +96,7 @@ class ComparePanel:
         self.update()
 
     def _failed(self, job, label) -> None:
-        label.text = _("Cancelled.") if job.state == "cancelled" else job.error.line()
+        label.text = _("Cancelled.") if job.state == "cancelled" else errorText(job.error)
         self._onProblem(job)
         self.update()
 

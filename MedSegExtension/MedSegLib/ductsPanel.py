@@ -8,7 +8,8 @@ from medseg.errors import MedSegError
 from slicer.i18n import tr as _
 
 from .ductsReview import Review, jumpTo, makeReview
-from .ductsScene import branchName, calibreText, kindName, ras
+from .ductsScene import branchName, calibreText, ductName, kindName, ras
+from .messages import errorText, inLanguage
 from .segmentChooser import SegmentChooser
 from .segmentsOutput import segmentDigest
 
@@ -93,19 +94,21 @@ class DuctsPanel:
         try:
             self.job = self._logic.startMeasure(node, segmentId, onFinished=self._onMeasured)
         except MedSegError as error:
-            self.ui.ductsStatusLabel.text = error.line()
+            self.ui.ductsStatusLabel.text = errorText(error)
         self._update()
 
     def _onMeasured(self, job) -> None:
         if job is not self.job:
             return
         if job.error is not None:
-            self.ui.ductsStatusLabel.text = _("Cancelled.") if job.state == "cancelled" else job.error.line()
+            self.ui.ductsStatusLabel.text = _("Cancelled.") if job.state == "cancelled" else errorText(job.error)
             self._onProblem(job)
             self._update()
             return
         measurement = job.result["measurement"]
-        self.ui.ductsStatusLabel.text = "\n".join([self._summary(measurement), *measurement["warnings"]])
+        self.ui.ductsStatusLabel.text = "\n".join(
+            [self._summary(measurement), *(inLanguage(line) for line in measurement["warnings"])]
+        )
         self._fill(measurement)
         self.review = makeReview(job.result)
         self._observe(job)
@@ -141,12 +144,12 @@ class DuctsPanel:
         rows = [
             [
                 kindName(finding["kind"]),
-                finding["name"] or named.get(finding["branch"], "–"),
+                ductName(finding["name"]) or named.get(finding["branch"], "–"),
                 _("no lumen")
                 if finding["diameter_mm"] == 0
                 else calibreText(finding["diameter_mm"], finding["resolved"]),
                 calibreText(finding["reference_diameter_mm"], True),
-                finding["grade"],
+                inLanguage(finding["grade"]),
             ]
             for finding in findings
         ]

@@ -19,6 +19,8 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
+from .messages import inLanguage
+
 #: Attribute of our nodes: the segmentation's id and the segment's, with a bar between.
 OWNER = "MedSeg.Ducts"
 #: Attribute that says which of a measurement's nodes this is.
@@ -132,7 +134,12 @@ def calibreText(diameter: float | None, resolved: bool) -> str:
 
 def branchName(branch: dict[str, Any]) -> str:
     """What a branch is called: its proposed or given name, or its number."""
-    return branch["name"] or _("branch {number}").format(number=branch["id"])
+    return ductName(branch["name"]) or _("branch {number}").format(number=branch["id"])
+
+
+def ductName(name: str | None) -> str:
+    """A proposed name in the person's language; a name that a person gave stays; empty for none."""
+    return inLanguage(name) if name else ""
 
 
 def kindName(kind: str) -> str:
@@ -220,7 +227,7 @@ def _resampled(points, diameters, distance) -> tuple[np.ndarray, np.ndarray]:
 def _curve(scene, owner: str, number: int, profile: dict[str, Any], name: str):
     """A way from the papilla to the periphery: control points about `STEP_MM` apart, its calibre in colour."""
     along, diameters = _resampled(profile["points_lps_mm"], profile["diameter_mm"], profile["distance_mm"])
-    title = _("{name}: centreline, {way}").format(name=name, way=profile["name"])
+    title = _("{name}: centreline, {way}").format(name=name, way=ductName(profile["name"]))
     node = _new(scene, "vtkMRMLMarkupsCurveNode", owner, f"way {number}", title)
     node.SetCurveTypeToLinear()
     slicer.util.updateMarkupsControlPointsFromArray(node, along)
@@ -252,7 +259,7 @@ def _points(scene, owner: str, findings: list[dict[str, Any]], name: str):
         # Short: a dozen of them stand in one view. The kind is in the description and in the table.
         text = calibreText(finding["diameter_mm"], finding["resolved"]) if finding["diameter_mm"] else _("no lumen")
         number = node.AddControlPoint(vtk.vtkVector3d(*ras(finding["position_lps_mm"])), text)
-        node.SetNthControlPointDescription(number, f"{kindName(finding['kind'])}: {finding['grade']}")
+        node.SetNthControlPointDescription(number, f"{kindName(finding['kind'])}: {inLanguage(finding['grade'])}")
     node.SetLocked(True)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
@@ -304,11 +311,11 @@ def _findingTable(scene, owner: str, measurement: dict[str, Any], name: str):
     rows = [
         [
             kindName(finding["kind"]),
-            finding["name"] or named.get(finding["branch"], "–"),
+            ductName(finding["name"]) or named.get(finding["branch"], "–"),
             _("no lumen") if finding["diameter_mm"] == 0 else calibreText(finding["diameter_mm"], finding["resolved"]),
             "–" if finding["reference_diameter_mm"] is None else f"{finding['reference_diameter_mm']:.1f}",
             f"{finding['length_mm']:.1f}",
-            finding["grade"],
+            inLanguage(finding["grade"]),
         ]
         for finding in findings
     ]
@@ -345,7 +352,7 @@ def _profilePlot(scene, nodes: DuctsNodes, profiles: list[dict[str, Any]], name:
     chart.SetXAxisTitle(_("distance (mm)"))
     chart.SetYAxisTitle(_("calibre (mm)"))
     for number, profile in enumerate(profiles):
-        title = _("{name}: profile, {way}").format(name=name, way=profile["name"])
+        title = _("{name}: profile, {way}").format(name=name, way=ductName(profile["name"]))
         table = _new(scene, "vtkMRMLTableNode", nodes.owner, f"profile {number}", title)
         points = ras(np.asarray(profile["points_lps_mm"], float).reshape(-1, 3))
         diameters = [np.nan if d is None else float(d) for d in profile["diameter_mm"]]
@@ -360,7 +367,7 @@ def _profilePlot(scene, nodes: DuctsNodes, profiles: list[dict[str, Any]], name:
             array = numpy_to_vtk(np.asarray(values, float), deep=True)
             array.SetName(heading)
             table.AddColumn(array)
-        series = _new(scene, "vtkMRMLPlotSeriesNode", nodes.owner, f"series {number}", profile["name"])
+        series = _new(scene, "vtkMRMLPlotSeriesNode", nodes.owner, f"series {number}", ductName(profile["name"]))
         series.SetAndObserveTableNodeID(table.GetID())
         series.SetXColumnName(columns[0][0])
         series.SetYColumnName(columns[1][0])

@@ -10,6 +10,7 @@ from medseg.errors import MedSegError
 from medseg.fit import check_fit
 from slicer.i18n import tr as _
 
+from .messages import errorText, inLanguage
 from .volumeInput import volumesFromNodes
 
 
@@ -45,14 +46,14 @@ def checkNodes(volumeNodes, card: ModelCard) -> FitReport:
     try:
         nodes, volumes = volumesFromNodes(volumeNodes)
     except MedSegError as error:
-        report.problems.append(error.line())
+        report.problems.append(errorText(error))
         return report
     named = []
     for volume, node, name in zip(volumes, nodes, wanted, strict=True):
         named.append(replace(volume, modality=nodeModality(node) or None, name=name))
     fit = check_fit(named, card)
-    report.problems += fit.problems
-    report.warnings += fit.warnings
+    report.problems += [inLanguage(line) for line in fit.problems]
+    report.warnings += [inLanguage(line) for line in fit.warnings]
     if card.modality and not named[0].modality:
         report.notes.append(
             _("The volume does not say its modality; the model is for {modality}.").format(modality=card.modality)

@@ -8,6 +8,7 @@ from medseg.errors import MissingPackageError
 from slicer.i18n import tr as _
 
 from .installer import Installer
+from .messages import inLanguage
 from .requirements import checkRequirements, requirements
 
 TORCH_FORMATS = "torch"
@@ -62,7 +63,7 @@ class InstallPanel:
         if not isinstance(error, MissingPackageError) or self.state == "installing":
             return
         found = checkRequirements()
-        self._reason = error.what
+        self._reason = inLanguage(error.what)
         if found.state != "ready":
             self._lines, self._repair = found.lines, False
             self._set(found.state)

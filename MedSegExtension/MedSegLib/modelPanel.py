@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from .cardForm import CardForm
 from .cardText import cardHtml, cardName
+from .messages import errorText
 
 #: Where the paths of models used before are kept, newest first.
 SETTING = "MedSeg/RecentModels"
@@ -126,8 +127,8 @@ class ModelPanel:
 
     def _refuse(self, error: MedSegError) -> None:
         self.report = self.card = None
-        self.problem = error.line()
-        self.ui.cardBrowser.setPlainText("⚠ " + error.line())
+        self.problem = errorText(error)
+        self.ui.cardBrowser.setPlainText("⚠ " + self.problem)
         self._onMissingPackage(error)
         self._onChanged()
 

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from .cardText import syntheticSentence
 from .exporting import canExportDicom, export, exportDicom
 from .goTo import goTo
+from .messages import errorText, inLanguage
 from .segmentsOutput import SURFACE, showSurface
 
 
@@ -68,7 +69,7 @@ class ResultPanel:
             )
         # An empty result is explained above, by the engine too.
         warnings = [line for line in result.warnings if not (result.empty and line.startswith("nothing was found"))]
-        self.ui.resultLabel.text = "\n".join([text, *(f"⚠ {warning}" for warning in warnings)])
+        self.ui.resultLabel.text = "\n".join([text, *(f"⚠ {inLanguage(warning)}" for warning in warnings)])
         self.ui.resultResearchLabel.text = " ".join(
             part for part in (_("Research use only."), syntheticSentence(report)) if part
         )
@@ -151,7 +152,7 @@ class ResultPanel:
             try:
                 self._logic.undo(record)
             except MedSegError as error:
-                self._onSay(error.line())
+                self._onSay(errorText(error))
                 return
             self._onSay(_("The last run was taken back."))
             gone = node.GetScene() is None
@@ -185,4 +186,4 @@ class ResultPanel:
             files = export(node, ids, kind, Path(str(path)), self._volumeNode)
             self._onSay(_("Written: {files}").format(files=", ".join(file.name for file in files)))
         except MedSegError as error:
-            self._onSay(error.line())
+            self._onSay(errorText(error))

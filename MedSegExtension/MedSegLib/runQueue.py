@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from medseg.errors import InputError, MedSegError
 
+from .messages import errorText
+
 
 class Run:
     """One row: what shall run, and how it went. Subclasses say how to start.
@@ -98,7 +100,7 @@ class RunQueue:
             try:
                 run.job = run.start(lambda moment, run=run: self._progressed(run, moment), self._jobFinished)
             except MedSegError as error:
-                self._end(run, "failed", error.line())
+                self._end(run, "failed", errorText(error))
                 self._onFinished(run)
                 if not self._going:
                     return
@@ -119,7 +121,7 @@ class RunQueue:
             except (MedSegError, OSError) as error:
                 job.state, job.error = "failed", error if isinstance(error, MedSegError) else InputError(str(error))
         if job.state == "failed":
-            message = job.error.line()
+            message = errorText(job.error)
         self._end(run, job.state, message)
         self._onFinished(run)
         if self._going:

@@ -14,6 +14,8 @@ def stageName(stage: str) -> str:
         "network": _("Network"),
         "post-process": _("Cleaning up"),
         "write": _("Writing the segments"),
+        "measure": _("Measuring"),
+        "phantom": _("Making the synthetic image"),
     }
     return names.get(stage, stage)
 

@@ -35,6 +35,10 @@ LOGGER = logging.getLogger(__name__)
 __all__ = ["LOG_BYTES", "Request", "WorkerClient", "result_from_message"]
 
 
+#: What is a path in a request's payload.
+PATHS = ("model", "card", "input", "output", "out", "folder")
+
+
 class Request:
     """One thing asked of the worker.
 
@@ -148,8 +152,8 @@ class WorkerClient:
         killed. Nothing is raised here: what goes wrong is the request's `error`.
         """
         payload = dict(payload or {})
-        for name in ("model", "card"):  # the worker has another working folder
-            if isinstance(payload.get(name), (str, Path)):
+        for name in PATHS:  # the worker has another working folder
+            if payload.get(name) and isinstance(payload[name], (str, Path)):
                 payload[name] = str(Path(payload[name]).absolute())
         request = Request(self._next, op, payload, on_progress, on_finished, timeout_s)
         self._next += 1

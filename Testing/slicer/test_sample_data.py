@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="needs the slicer-core wheel")
 
 
-def test_the_phantom_in_the_scene_is_the_engines(scene) -> None:
+def test_the_phantom_in_the_scene_is_the_engines(scene, logic) -> None:
     from medseg.phantom import make_phantom
     from MedSegLib import sampleData
     from MedSegLib.volumeInput import volumeFromNode
@@ -32,14 +33,14 @@ def test_the_phantom_in_the_scene_is_the_engines(scene) -> None:
     assert not referenceNode.GetDisplayNode().GetVisibility()
 
 
-def test_the_sample_data_entry_adds_the_phantom(scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sample_data_entry_is_what_slicer_takes(scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from MedSegLib import sampleData
 
     entries = []
     logic = types.SimpleNamespace(registerCustomSampleDataSource=lambda **entry: entries.append(entry))
     monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=logic))
-    sampleData.registerSampleData()
+    sampleData.registerSampleData(str(tmp_path / "picture.png"))
     (entry,) = entries
     assert isinstance(entry["uris"], str)  # Slicer 5.12.3 takes the length of None otherwise, and fails
-    (node,) = entry["customDownloader"](None)
-    assert node.GetImageData().GetDimensions() == (320, 320, 72)
+    assert entry["thumbnailFileName"].endswith("picture.png")
+    assert entry["customDownloader"] is sampleData.makeInBackground

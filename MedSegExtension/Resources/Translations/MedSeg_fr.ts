@@ -1258,6 +1258,1025 @@
     </message>
   </context>
   <context>
+    <name>MedSegLib.messageTexts</name>
+    <message>
+      <source>Slicer could not make a label map</source>
+      <translation>Slicer n'a pas pu faire de carte d'étiquettes</translation>
+    </message>
+    <message>
+      <source>Slicer could not write the label map</source>
+      <translation>Slicer n'a pas pu écrire la carte d'étiquettes</translation>
+    </message>
+    <message>
+      <source>Slicer could not write the segmentation</source>
+      <translation>Slicer n'a pas pu écrire la segmentation</translation>
+    </message>
+    <message>
+      <source>Slicer wrote no file</source>
+      <translation>Slicer n'a écrit aucun fichier</translation>
+    </message>
+    <message>
+      <source>a 4D image</source>
+      <translation>une image 4D</translation>
+    </message>
+    <message>
+      <source>a batch has the shape (slices, channels, height, width), this one is {shape}</source>
+      <translation>un lot a la forme (coupes, canaux, hauteur, largeur), celui-ci {shape}</translation>
+    </message>
+    <message>
+      <source>a colour or vector image</source>
+      <translation>une image en couleurs ou vectorielle</translation>
+    </message>
+    <message>
+      <source>a diffusion tensor image</source>
+      <translation>une image de tenseurs de diffusion</translation>
+    </message>
+    <message>
+      <source>a diffusion weighted image with several directions</source>
+      <translation>une image de diffusion à plusieurs directions</translation>
+    </message>
+    <message>
+      <source>a label map, not an image</source>
+      <translation>une carte d'étiquettes, pas une image</translation>
+    </message>
+    <message>
+      <source>a message describes an array that this side does not take</source>
+      <translation>un message décrit un tableau que ce côté-ci n'accepte pas</translation>
+    </message>
+    <message>
+      <source>a safetensors file needs a card that names the architecture: its weights are not recognised</source>
+      <translation>un fichier safetensors demande une fiche qui nomme l'architecture : ses poids ne sont pas reconnus</translation>
+    </message>
+    <message>
+      <source>a sequence browser</source>
+      <translation>un navigateur de séquence</translation>
+    </message>
+    <message>
+      <source>a sequence of images</source>
+      <translation>une séquence d'images</translation>
+    </message>
+    <message>
+      <source>a tensor image</source>
+      <translation>une image de tenseurs</translation>
+    </message>
+    <message>
+      <source>a volume node is needed, not {kind}</source>
+      <translation>il faut un nœud de volume, non {kind}</translation>
+    </message>
+    <message>
+      <source>acquisition</source>
+      <translation>d'acquisition</translation>
+    </message>
+    <message>
+      <source>add it again</source>
+      <translation>ajoutez-le de nouveau</translation>
+    </message>
+    <message>
+      <source>add the missing axes</source>
+      <translation>ajoutez les axes manquants</translation>
+    </message>
+    <message>
+      <source>all segments of the last run were changed since</source>
+      <translation>tous les segments de la dernière exécution ont été modifiés depuis</translation>
+    </message>
+    <message>
+      <source>an array of {type} cannot be handed to the worker</source>
+      <translation>un tableau de {type} ne peut pas être passé au processus de calcul</translation>
+    </message>
+    <message>
+      <source>an empty segment has none; OBJ needs a 3D display</source>
+      <translation>un segment vide n'en a pas ; OBJ demande un affichage 3D</translation>
+    </message>
+    <message>
+      <source>an exchanged array cannot be read ({reason})</source>
+      <translation>un tableau échangé ne peut pas être lu ({reason})</translation>
+    </message>
+    <message>
+      <source>an exchanged array holds {found} bytes, not {wanted}</source>
+      <translation>un tableau échangé tient {found} octets, et non {wanted}</translation>
+    </message>
+    <message>
+      <source>an input volume has one and the same value everywhere; nothing can be found in it</source>
+      <translation>un volume d'entrée a partout la même valeur ; on ne peut rien y trouver</translation>
+    </message>
+    <message>
+      <source>ask for one of {names}</source>
+      <translation>demandez l'une de : {names}</translation>
+    </message>
+    <message>
+      <source>at least moderate, below what the voxels resolve</source>
+      <translation>au moins modérée, sous la résolution des voxels</translation>
+    </message>
+    <message>
+      <source>axial</source>
+      <translation>axial</translation>
+    </message>
+    <message>
+      <source>backend {name} cannot run {format} files</source>
+      <translation>le moteur {name} ne peut pas exécuter les fichiers {format}</translation>
+    </message>
+    <message>
+      <source>begin another folder</source>
+      <translation>commencez un autre dossier</translation>
+    </message>
+    <message>
+      <source>branch {number}</source>
+      <translation>branche {number}</translation>
+    </message>
+    <message>
+      <source>check the card's normalisation, or try another backend or device</source>
+      <translation>vérifiez la normalisation de la fiche, ou essayez un autre moteur ou un autre appareil</translation>
+    </message>
+    <message>
+      <source>check the path</source>
+      <translation>vérifiez le chemin</translation>
+    </message>
+    <message>
+      <source>check the path and the permissions</source>
+      <translation>vérifiez le chemin et les permissions</translation>
+    </message>
+    <message>
+      <source>choose a folder you may write to</source>
+      <translation>choisissez un dossier où vous pouvez écrire</translation>
+    </message>
+    <message>
+      <source>choose a model file</source>
+      <translation>choisissez un fichier de modèle</translation>
+    </message>
+    <message>
+      <source>choose a scalar image</source>
+      <translation>choisissez une image scalaire</translation>
+    </message>
+    <message>
+      <source>choose a scalar volume</source>
+      <translation>choisissez un volume scalaire</translation>
+    </message>
+    <message>
+      <source>choose a segment</source>
+      <translation>choisissez un segment</translation>
+    </message>
+    <message>
+      <source>choose a segmentation</source>
+      <translation>choisissez une segmentation</translation>
+    </message>
+    <message>
+      <source>choose a segmentation, or none for a new one</source>
+      <translation>choisissez une segmentation, ou aucune pour en créer une</translation>
+    </message>
+    <message>
+      <source>choose a volume</source>
+      <translation>choisissez un volume</translation>
+    </message>
+    <message>
+      <source>choose an input volume</source>
+      <translation>choisissez un volume d'entrée</translation>
+    </message>
+    <message>
+      <source>choose another folder</source>
+      <translation>choisissez un autre dossier</translation>
+    </message>
+    <message>
+      <source>choose another interpreter, or install the application again</source>
+      <translation>choisissez un autre interpréteur, ou réinstallez l'application</translation>
+    </message>
+    <message>
+      <source>choose another model or volume</source>
+      <translation>choisissez un autre modèle ou un autre volume</translation>
+    </message>
+    <message>
+      <source>choose another one</source>
+      <translation>choisissez-en un autre</translation>
+    </message>
+    <message>
+      <source>choose another segmentation, or make its binary labelmap the source in Segmentations</source>
+      <translation>choisissez une autre segmentation, ou faites de sa carte binaire la source dans Segmentations</translation>
+    </message>
+    <message>
+      <source>choose at least one</source>
+      <translation>choisissez-en au moins un</translation>
+    </message>
+    <message>
+      <source>choose the folder of the training set</source>
+      <translation>choisissez le dossier du jeu d'entraînement</translation>
+    </message>
+    <message>
+      <source>choose the image that it was drawn on</source>
+      <translation>choisissez l'image sur laquelle elle a été dessinée</translation>
+    </message>
+    <message>
+      <source>choose the volume it was drawn on</source>
+      <translation>choisissez le volume sur lequel il a été dessiné</translation>
+    </message>
+    <message>
+      <source>choose the volume that it shows</source>
+      <translation>choisissez le volume qu'il montre</translation>
+    </message>
+    <message>
+      <source>choose the volume that the sequence browser shows</source>
+      <translation>choisissez le volume que montre le navigateur de séquence</translation>
+    </message>
+    <message>
+      <source>close other programs</source>
+      <translation>fermez d'autres programmes</translation>
+    </message>
+    <message>
+      <source>close other programs, or use a smaller volume or a smaller model</source>
+      <translation>fermez d'autres programmes, ou prenez un volume ou un modèle plus petit</translation>
+    </message>
+    <message>
+      <source>common bile duct</source>
+      <translation>cholédoque</translation>
+    </message>
+    <message>
+      <source>compare segments of one volume</source>
+      <translation>comparez des segments d'un même volume</translation>
+    </message>
+    <message>
+      <source>compare segments of the scene</source>
+      <translation>comparez des segments de la scène</translation>
+    </message>
+    <message>
+      <source>confluence</source>
+      <translation>confluence</translation>
+    </message>
+    <message>
+      <source>convert it with the module Vector to Scalar Volume</source>
+      <translation>convertissez-le avec le module Vector to Scalar Volume</translation>
+    </message>
+    <message>
+      <source>copy or download it again</source>
+      <translation>copiez-le ou téléchargez-le de nouveau</translation>
+    </message>
+    <message>
+      <source>coronal</source>
+      <translation>coronal</translation>
+    </message>
+    <message>
+      <source>correct input.channels or input.context in the card</source>
+      <translation>corrigez input.channels ou input.context dans la fiche</translation>
+    </message>
+    <message>
+      <source>correct its permissions, or set TMPDIR to another folder</source>
+      <translation>corrigez ses permissions, ou désignez un autre dossier par TMPDIR</translation>
+    </message>
+    <message>
+      <source>correct its spacing in Volumes</source>
+      <translation>corrigez son espacement dans Volumes</translation>
+    </message>
+    <message>
+      <source>correct output.labels or output.background_channel in the card</source>
+      <translation>corrigez output.labels ou output.background_channel dans la fiche</translation>
+    </message>
+    <message>
+      <source>device {device} has not enough memory {what}</source>
+      <translation>l'appareil {device} n'a pas assez de mémoire {what}</translation>
+    </message>
+    <message>
+      <source>device {device} is not usable ({reasons})</source>
+      <translation>l'appareil {device} n'est pas utilisable ({reasons})</translation>
+    </message>
+    <message>
+      <source>device {device} ran out of memory; the model went on on the CPU</source>
+      <translation>la mémoire de {device} n'a pas suffi ; le modèle a continué sur le processeur</translation>
+    </message>
+    <message>
+      <source>draw something, or segment a volume first</source>
+      <translation>dessinez quelque chose, ou segmentez d'abord un volume</translation>
+    </message>
+    <message>
+      <source>ducts that touch side to side in the mask were taken apart in {places}</source>
+      <translation>des canaux qui se touchent dans le masque ont été séparés en {places}</translation>
+    </message>
+    <message>
+      <source>export it from its framework without this</source>
+      <translation>exportez-le de son environnement sans cela</translation>
+    </message>
+    <message>
+      <source>extract one time point from it first</source>
+      <translation>extrayez-en d'abord un instant</translation>
+    </message>
+    <message>
+      <source>extract one volume from it first</source>
+      <translation>extrayez-en d'abord un volume</translation>
+    </message>
+    <message>
+      <source>focal dilatation</source>
+      <translation>dilatation focale</translation>
+    </message>
+    <message>
+      <source>free space in the temporary folder</source>
+      <translation>libérez de la place dans le dossier temporaire</translation>
+    </message>
+    <message>
+      <source>free space in the temporary folder, or set TMPDIR to another one</source>
+      <translation>libérez de la place dans le dossier temporaire, ou désignez-en un autre par TMPDIR</translation>
+    </message>
+    <message>
+      <source>free {size} MiB there</source>
+      <translation>libérez-y {size} Mio</translation>
+    </message>
+    <message>
+      <source>give a model file</source>
+      <translation>donnez un fichier de modèle</translation>
+    </message>
+    <message>
+      <source>give a number from 0 to 1</source>
+      <translation>donnez un nombre de 0 à 1</translation>
+    </message>
+    <message>
+      <source>give a segmentation network, and correct input.size in the card</source>
+      <translation>donnez un réseau de segmentation, et corrigez input.size dans la fiche</translation>
+    </message>
+    <message>
+      <source>give back segments of this volume</source>
+      <translation>rendez des segments de ce volume</translation>
+    </message>
+    <message>
+      <source>give one</source>
+      <translation>donnez-en un</translation>
+    </message>
+    <message>
+      <source>give one of: {formats}</source>
+      <translation>donnez l'un de : {formats}</translation>
+    </message>
+    <message>
+      <source>give the model file inside it</source>
+      <translation>donnez le fichier de modèle qu'il contient</translation>
+    </message>
+    <message>
+      <source>harden the transform first</source>
+      <translation>durcissez d'abord la transformation</translation>
+    </message>
+    <message>
+      <source>harden the transform on the volume first</source>
+      <translation>durcissez d'abord la transformation du volume</translation>
+    </message>
+    <message>
+      <source>image and labels do not lie on one grid</source>
+      <translation>l'image et les étiquettes ne sont pas sur une même grille</translation>
+    </message>
+    <message>
+      <source>inside the file</source>
+      <translation>dans le fichier</translation>
+    </message>
+    <message>
+      <source>install it: {how}</source>
+      <translation>installez-le : {how}</translation>
+    </message>
+    <message>
+      <source>install that package again</source>
+      <translation>réinstallez ce paquet</translation>
+    </message>
+    <message>
+      <source>install the extension QuantitativeReporting</source>
+      <translation>installez l'extension QuantitativeReporting</translation>
+    </message>
+    <message>
+      <source>install the extension again</source>
+      <translation>réinstallez l'extension</translation>
+    </message>
+    <message>
+      <source>install the extension again, so that all its files are of one version</source>
+      <translation>réinstallez l'extension, pour que tous ses fichiers soient d'une même version</translation>
+    </message>
+    <message>
+      <source>install them: {how}</source>
+      <translation>installez-les : {how}</translation>
+    </message>
+    <message>
+      <source>is a folder, and no model package of a known kind</source>
+      <translation>est un dossier, et non un paquet de modèle d'un type connu</translation>
+    </message>
+    <message>
+      <source>is not an ordinary file</source>
+      <translation>n'est pas un fichier ordinaire</translation>
+    </message>
+    <message>
+      <source>it answers NaN or infinity to noise</source>
+      <translation>il répond NaN ou l'infini à du bruit</translation>
+    </message>
+    <message>
+      <source>leave the temporary folder alone while the worker runs</source>
+      <translation>laissez le dossier temporaire tranquille pendant le calcul</translation>
+    </message>
+    <message>
+      <source>left hepatic duct</source>
+      <translation>canal hépatique gauche</translation>
+    </message>
+    <message>
+      <source>left side</source>
+      <translation>côté gauche</translation>
+    </message>
+    <message>
+      <source>load and save it once with a newer PyTorch</source>
+      <translation>ouvrez-le et enregistrez-le une fois avec un PyTorch plus récent</translation>
+    </message>
+    <message>
+      <source>load the image again, or choose another volume</source>
+      <translation>chargez de nouveau l'image, ou choisissez un autre volume</translation>
+    </message>
+    <message>
+      <source>look into its log</source>
+      <translation>regardez son journal</translation>
+    </message>
+    <message>
+      <source>look into the application's log</source>
+      <translation>regardez le journal de l'application</translation>
+    </message>
+    <message>
+      <source>lower end of the common bile duct</source>
+      <translation>extrémité inférieure du cholédoque</translation>
+    </message>
+    <message>
+      <source>measure a segment of the scene</source>
+      <translation>mesurez un segment de la scène</translation>
+    </message>
+    <message>
+      <source>measure them one by one</source>
+      <translation>mesurez-les un par un</translation>
+    </message>
+    <message>
+      <source>memory ran out</source>
+      <translation>la mémoire n'a pas suffi</translation>
+    </message>
+    <message>
+      <source>mild</source>
+      <translation>légère</translation>
+    </message>
+    <message>
+      <source>moderate</source>
+      <translation>modérée</translation>
+    </message>
+    <message>
+      <source>no folder was given</source>
+      <translation>aucun dossier n'a été donné</translation>
+    </message>
+    <message>
+      <source>no input volume was given</source>
+      <translation>aucun volume d'entrée n'a été donné</translation>
+    </message>
+    <message>
+      <source>no model file was given</source>
+      <translation>aucun fichier de modèle n'a été donné</translation>
+    </message>
+    <message>
+      <source>no name to write to was given</source>
+      <translation>aucun nom de fichier à écrire n'a été donné</translation>
+    </message>
+    <message>
+      <source>no output file was given</source>
+      <translation>aucun fichier de sortie n'a été donné</translation>
+    </message>
+    <message>
+      <source>no part is long enough for a centreline: only volume and surface are measured</source>
+      <translation>aucune partie n'est assez longue pour une ligne centrale : seuls le volume et la surface sont mesurés</translation>
+    </message>
+    <message>
+      <source>no private temporary folder can be made ({reason})</source>
+      <translation>aucun dossier temporaire privé ne peut être créé ({reason})</translation>
+    </message>
+    <message>
+      <source>no segment was chosen</source>
+      <translation>aucun segment n'a été choisi</translation>
+    </message>
+    <message>
+      <source>no segmentation was given</source>
+      <translation>aucune segmentation n'a été donnée</translation>
+    </message>
+    <message>
+      <source>no such device was found</source>
+      <translation>aucun appareil de ce nom n'a été trouvé</translation>
+    </message>
+    <message>
+      <source>no volume was given</source>
+      <translation>aucun volume n'a été donné</translation>
+    </message>
+    <message>
+      <source>no {what} was given</source>
+      <translation>il manque : {what}</translation>
+    </message>
+    <message>
+      <source>none</source>
+      <translation>aucun</translation>
+    </message>
+    <message>
+      <source>none of the backends {names} is installed</source>
+      <translation>aucun des moteurs {names} n'est installé</translation>
+    </message>
+    <message>
+      <source>not enough memory for a single slice on the CPU</source>
+      <translation>pas assez de mémoire pour une seule coupe sur le processeur</translation>
+    </message>
+    <message>
+      <source>nothing was found; the highest probability seen was {seen}</source>
+      <translation>rien n'a été trouvé ; la plus haute probabilité vue est {seen}</translation>
+    </message>
+    <message>
+      <source>part {number} contains {loops}; bile ducts have none: ducts that touch in the mask, or a hole in it</source>
+      <translation>la partie {number} contient {loops} ; les voies biliaires n'en ont pas : des canaux qui se touchent dans le masque, ou un trou</translation>
+    </message>
+    <message>
+      <source>pass a node, for example slicer.util.getNode('name')</source>
+      <translation>donnez un nœud, par exemple slicer.util.getNode('nom')</translation>
+    </message>
+    <message>
+      <source>pixels in the slice</source>
+      <translation>Les pixels de la coupe</translation>
+    </message>
+    <message>
+      <source>press Segment in the module MedSeg, or run {command} in the Python console</source>
+      <translation>appuyez sur Segmenter dans le module MedSeg, ou exécutez {command} dans la console Python</translation>
+    </message>
+    <message>
+      <source>put both under the same transform, or choose no segmentation for a new one</source>
+      <translation>mettez les deux sous la même transformation, ou ne choisissez aucune segmentation pour en créer une</translation>
+    </message>
+    <message>
+      <source>put it beside the file as {name}</source>
+      <translation>mettez-la à côté du fichier sous le nom {name}</translation>
+    </message>
+    <message>
+      <source>reinstall it: {how}</source>
+      <translation>réinstallez-le : {how}</translation>
+    </message>
+    <message>
+      <source>remove them in Segment Editor</source>
+      <translation>retirez-les dans Segment Editor</translation>
+    </message>
+    <message>
+      <source>report it with the application's log</source>
+      <translation>signalez-le avec le journal de l'application</translation>
+    </message>
+    <message>
+      <source>resample the volume onto a regular grid, for example with Resample Scalar Volume</source>
+      <translation>rééchantillonnez le volume sur une grille régulière, par exemple avec Resample Scalar Volume</translation>
+    </message>
+    <message>
+      <source>right hepatic duct</source>
+      <translation>canal hépatique droit</translation>
+    </message>
+    <message>
+      <source>right side</source>
+      <translation>côté droit</translation>
+    </message>
+    <message>
+      <source>run it again</source>
+      <translation>relancez-la</translation>
+    </message>
+    <message>
+      <source>run it again with keepScores=True</source>
+      <translation>relancez-la avec keepScores=True</translation>
+    </message>
+    <message>
+      <source>run it again with nodes of the scene</source>
+      <translation>relancez avec des nœuds de la scène</translation>
+    </message>
+    <message>
+      <source>sagittal</source>
+      <translation>sagittal</translation>
+    </message>
+    <message>
+      <source>say where the segmentation shall go</source>
+      <translation>dites où doit aller la segmentation</translation>
+    </message>
+    <message>
+      <source>seen from the output segmentation the volume is sheared</source>
+      <translation>vu de la segmentation de sortie, le volume est cisaillé</translation>
+    </message>
+    <message>
+      <source>set input.size in the card to mode resize or pad_or_crop with that height and width</source>
+      <translation>mettez input.size de la fiche au mode resize ou pad_or_crop avec cette hauteur et cette largeur</translation>
+    </message>
+    <message>
+      <source>set input.size in the card to mode resize or pad_or_crop with the network's size</source>
+      <translation>mettez input.size de la fiche au mode resize ou pad_or_crop avec la taille du réseau</translation>
+    </message>
+    <message>
+      <source>set its source geometry in Segment Editor</source>
+      <translation>fixez sa géométrie source dans Segment Editor</translation>
+    </message>
+    <message>
+      <source>severe</source>
+      <translation>sévère</translation>
+    </message>
+    <message>
+      <source>slices</source>
+      <translation>Les coupes</translation>
+    </message>
+    <message>
+      <source>slices of {found} were cropped to {kept}; nothing outside is segmented</source>
+      <translation>des coupes de {found} ont été rognées à {kept} ; rien n'est segmenté au dehors</translation>
+    </message>
+    <message>
+      <source>slices of {rows}×{columns} voxels are smaller than any network was trained on; is {plane} the right plane?</source>
+      <translation>des coupes de {rows}×{columns} voxels sont plus petites que tout ce qu'un réseau a appris ; le plan {plane} est-il le bon ?</translation>
+    </message>
+    <message>
+      <source>that segment is not there any more</source>
+      <translation>ce segment n'existe plus</translation>
+    </message>
+    <message>
+      <source>the Python interpreter {name} cannot be started ({reason})</source>
+      <translation>l'interpréteur Python {name} ne peut pas être lancé ({reason})</translation>
+    </message>
+    <message>
+      <source>the archive is damaged or cut short ({reason})</source>
+      <translation>l'archive est abîmée ou tronquée ({reason})</translation>
+    </message>
+    <message>
+      <source>the card could not be saved ({reason})</source>
+      <translation>la fiche n'a pas pu être enregistrée ({reason})</translation>
+    </message>
+    <message>
+      <source>the card's labels need {wanted} output channels, the model gives {given}</source>
+      <translation>les étiquettes de la fiche demandent {wanted} canaux de sortie, le modèle en donne {given}</translation>
+    </message>
+    <message>
+      <source>the device ran out of memory with {many} slices at once; went on with {fewer}</source>
+      <translation>la mémoire de l'appareil n'a pas suffi pour {many} coupes à la fois ; suite avec {fewer}</translation>
+    </message>
+    <message>
+      <source>the disk of the temporary folder is full</source>
+      <translation>le disque du dossier temporaire est plein</translation>
+    </message>
+    <message>
+      <source>the duct touches the edge of the image: it may go on outside</source>
+      <translation>le canal touche le bord de l'image : il continue peut-être au dehors</translation>
+    </message>
+    <message>
+      <source>the ducts lie in {count} parts with a centreline; none is left out</source>
+      <translation>les canaux sont en {count} parties avec une ligne centrale ; aucune n'est omise</translation>
+    </message>
+    <message>
+      <source>the file cannot be read ({reason})</source>
+      <translation>le fichier ne peut pas être lu ({reason})</translation>
+    </message>
+    <message>
+      <source>the file cannot be written ({reason})</source>
+      <translation>le fichier ne peut pas être écrit ({reason})</translation>
+    </message>
+    <message>
+      <source>the file is empty</source>
+      <translation>le fichier est vide</translation>
+    </message>
+    <message>
+      <source>the folder cannot be read ({reason})</source>
+      <translation>le dossier ne peut pas être lu ({reason})</translation>
+    </message>
+    <message>
+      <source>the input is a {kind}, not a volume</source>
+      <translation>l'entrée est un {kind}, non un volume</translation>
+    </message>
+    <message>
+      <source>the input is {what}</source>
+      <translation>l'entrée est {what}</translation>
+    </message>
+    <message>
+      <source>the list of labels of the training set cannot be read</source>
+      <translation>la liste des étiquettes du jeu d'entraînement ne peut pas être lue</translation>
+    </message>
+    <message>
+      <source>the model answers {answer} to a batch of {batch}; a segmentation of the same size is needed</source>
+      <translation>le modèle répond {answer} à un lot de {batch} ; il faut une segmentation de la même taille</translation>
+    </message>
+    <message>
+      <source>the model has no card; still to be said: {missing}</source>
+      <translation>le modèle n'a pas de fiche ; il reste à dire : {missing}</translation>
+    </message>
+    <message>
+      <source>the model is refused: {reason}</source>
+      <translation>le modèle est refusé : {reason}</translation>
+    </message>
+    <message>
+      <source>the model takes slices of {wanted} only, the batch has {given}</source>
+      <translation>le modèle ne prend que des coupes de {wanted}, le lot en a de {given}</translation>
+    </message>
+    <message>
+      <source>the model takes {count} input volume(s) ({names}), {given} given</source>
+      <translation>le modèle prend {count} volume(s) en entrée ({names}), {given} donné(s)</translation>
+    </message>
+    <message>
+      <source>the model takes {wanted} input channels, the batch has {given}</source>
+      <translation>le modèle prend {wanted} canaux d'entrée, le lot en a {given}</translation>
+    </message>
+    <message>
+      <source>the model was trained on {wanted}, the volume is {found}</source>
+      <translation>le modèle a été entraîné sur {wanted}, le volume est {found}</translation>
+    </message>
+    <message>
+      <source>the network returned NaN or infinity on slice {number}</source>
+      <translation>le réseau a rendu NaN ou l'infini à la coupe {number}</translation>
+    </message>
+    <message>
+      <source>the network takes slices of {wanted}, the card gives it {given}</source>
+      <translation>le réseau prend des coupes de {wanted}, la fiche lui en donne de {given}</translation>
+    </message>
+    <message>
+      <source>the output is not a segmentation node</source>
+      <translation>la sortie n'est pas un nœud de segmentation</translation>
+    </message>
+    <message>
+      <source>the output segmentation is made of surfaces, not of voxels</source>
+      <translation>la segmentation de sortie est faite de surfaces, non de voxels</translation>
+    </message>
+    <message>
+      <source>the package {name} is installed but cannot be loaded ({reason})</source>
+      <translation>le paquet {name} est installé mais ne peut pas être chargé ({reason})</translation>
+    </message>
+    <message>
+      <source>the package {name} is needed and not installed</source>
+      <translation>le paquet {name} est nécessaire et n'est pas installé</translation>
+    </message>
+    <message>
+      <source>the probabilities of that run are no longer kept</source>
+      <translation>les probabilités de cette exécution ne sont plus gardées</translation>
+    </message>
+    <message>
+      <source>the probabilities of that run were not kept</source>
+      <translation>les probabilités de cette exécution n'ont pas été gardées</translation>
+    </message>
+    <message>
+      <source>the segment does not lie in the volume</source>
+      <translation>le segment n'est pas dans le volume</translation>
+    </message>
+    <message>
+      <source>the segment is empty</source>
+      <translation>le segment est vide</translation>
+    </message>
+    <message>
+      <source>the segmentation is no longer in the scene</source>
+      <translation>la segmentation n'est plus dans la scène</translation>
+    </message>
+    <message>
+      <source>the segmentation lies under a transform that is not linear</source>
+      <translation>la segmentation est sous une transformation non linéaire</translation>
+    </message>
+    <message>
+      <source>the segmentation was removed from the scene</source>
+      <translation>la segmentation a été retirée de la scène</translation>
+    </message>
+    <message>
+      <source>the segmentation was removed or undone before</source>
+      <translation>la segmentation a été retirée ou annulée auparavant</translation>
+    </message>
+    <message>
+      <source>the segmentation's geometry is broken</source>
+      <translation>la géométrie de la segmentation est cassée</translation>
+    </message>
+    <message>
+      <source>the segments could not be written ({reason})</source>
+      <translation>les segments n'ont pas pu être écrits ({reason})</translation>
+    </message>
+    <message>
+      <source>the segments do not lie on one grid</source>
+      <translation>les segments ne sont pas sur une même grille</translation>
+    </message>
+    <message>
+      <source>the sequence was removed from the scene</source>
+      <translation>la séquence a été retirée de la scène</translation>
+    </message>
+    <message>
+      <source>the temporary folder cannot be written ({reason})</source>
+      <translation>on ne peut pas écrire dans le dossier temporaire ({reason})</translation>
+    </message>
+    <message>
+      <source>the threshold {threshold} is not a probability</source>
+      <translation>le seuil {threshold} n'est pas une probabilité</translation>
+    </message>
+    <message>
+      <source>the training set cannot be written ({reason})</source>
+      <translation>le jeu d'entraînement ne peut pas être écrit ({reason})</translation>
+    </message>
+    <message>
+      <source>the training set has more than 255 labels</source>
+      <translation>le jeu d'entraînement a plus de 255 étiquettes</translation>
+    </message>
+    <message>
+      <source>the two do not lie on one grid</source>
+      <translation>les deux ne sont pas sur une même grille</translation>
+    </message>
+    <message>
+      <source>the volume has one slice; the model also looks at neighbours and gets the same slice again</source>
+      <translation>le volume n'a qu'une coupe ; le modèle regarde aussi les voisines et reçoit de nouveau la même</translation>
+    </message>
+    <message>
+      <source>the volume has {count} numbers in each voxel</source>
+      <translation>le volume a {count} nombres dans chaque voxel</translation>
+    </message>
+    <message>
+      <source>the volume lies under a transform that is not linear</source>
+      <translation>le volume est sous une transformation non linéaire</translation>
+    </message>
+    <message>
+      <source>the volume lies {angle}° from the patient's axes; the model was trained on {plane} slices and sees these turned by that much</source>
+      <translation>le volume est incliné de {angle}° par rapport aux axes du patient ; le modèle a été entraîné en coupes de plan {plane} et les voit tournées d'autant</translation>
+    </message>
+    <message>
+      <source>the volume node holds no image</source>
+      <translation>le nœud de volume ne contient pas d'image</translation>
+    </message>
+    <message>
+      <source>the volume or the segmentation was removed from the scene during the run</source>
+      <translation>le volume ou la segmentation a été retiré de la scène pendant l'exécution</translation>
+    </message>
+    <message>
+      <source>the volume was acquired in {acquired} slices, the model reads {plane} ones; expect coarse slices</source>
+      <translation>le volume a été acquis en plan {acquired}, le modèle lit le plan {plane} ; attendez-vous à des coupes grossières</translation>
+    </message>
+    <message>
+      <source>the volume was changed during the run</source>
+      <translation>le volume a été modifié pendant l'exécution</translation>
+    </message>
+    <message>
+      <source>the volume was removed from the scene</source>
+      <translation>le volume a été retiré de la scène</translation>
+    </message>
+    <message>
+      <source>the volume's axes are not perpendicular (a sheared image or transform)</source>
+      <translation>les axes du volume ne sont pas perpendiculaires (image ou transformation cisaillée)</translation>
+    </message>
+    <message>
+      <source>the volume's geometry is broken (a voxel has no size)</source>
+      <translation>la géométrie du volume est cassée (un voxel n'a pas de taille)</translation>
+    </message>
+    <message>
+      <source>the worker cannot load a package ({reason})</source>
+      <translation>le processus de calcul ne peut pas charger un paquet ({reason})</translation>
+    </message>
+    <message>
+      <source>the worker cannot start without the Python package {name}</source>
+      <translation>le processus de calcul ne peut pas démarrer sans le paquet Python {name}</translation>
+    </message>
+    <message>
+      <source>the worker knows no operation {name}</source>
+      <translation>le processus de calcul ne connaît pas l'opération {name}</translation>
+    </message>
+    <message>
+      <source>the worker process crashed ({reason})</source>
+      <translation>le processus de calcul s'est effondré ({reason})</translation>
+    </message>
+    <message>
+      <source>the worker process did not answer within {seconds} s</source>
+      <translation>le processus de calcul n'a pas répondu en {seconds} s</translation>
+    </message>
+    <message>
+      <source>the worker process ended with exit status {status}</source>
+      <translation>le processus de calcul s'est terminé avec le statut {status}</translation>
+    </message>
+    <message>
+      <source>the worker process ran out of memory</source>
+      <translation>le processus de calcul a manqué de mémoire</translation>
+    </message>
+    <message>
+      <source>the worker process was killed, most likely because memory ran out</source>
+      <translation>le processus de calcul a été tué, sans doute faute de mémoire</translation>
+    </message>
+    <message>
+      <source>the worker speaks protocol {theirs}, this side {ours}</source>
+      <translation>le processus de calcul parle le protocole {theirs}, ce côté-ci {ours}</translation>
+    </message>
+    <message>
+      <source>the worker's Python does not find the engine</source>
+      <translation>le Python du processus de calcul ne trouve pas le moteur</translation>
+    </message>
+    <message>
+      <source>there is no device {device}</source>
+      <translation>il n'y a pas d'appareil {device}</translation>
+    </message>
+    <message>
+      <source>there is no export to {kind}</source>
+      <translation>il n'y a pas d'export vers {kind}</translation>
+    </message>
+    <message>
+      <source>there is no precision {name}</source>
+      <translation>il n'y a pas de précision {name}</translation>
+    </message>
+    <message>
+      <source>there is no run to take back</source>
+      <translation>il n'y a pas d'exécution à annuler</translation>
+    </message>
+    <message>
+      <source>there is no such file</source>
+      <translation>ce fichier n'existe pas</translation>
+    </message>
+    <message>
+      <source>there is no surface to write</source>
+      <translation>il n'y a pas de surface à écrire</translation>
+    </message>
+    <message>
+      <source>this Slicer has no DICOM export</source>
+      <translation>ce Slicer n'a pas d'export DICOM</translation>
+    </message>
+    <message>
+      <source>this TorchScript file was written by PyTorch 1.3 or older</source>
+      <translation>ce fichier TorchScript a été écrit par PyTorch 1.3 ou plus ancien</translation>
+    </message>
+    <message>
+      <source>this archive holds no model of a known format</source>
+      <translation>cette archive ne contient pas de modèle d'un format connu</translation>
+    </message>
+    <message>
+      <source>this is a pickle, which can run any code when it is read</source>
+      <translation>c'est un pickle, qui peut exécuter n'importe quel code à la lecture</translation>
+    </message>
+    <message>
+      <source>this is no model file ({what})</source>
+      <translation>ce n'est pas un fichier de modèle ({what})</translation>
+    </message>
+    <message>
+      <source>try again when the computer is less busy</source>
+      <translation>réessayez quand l'ordinateur est moins occupé</translation>
+    </message>
+    <message>
+      <source>try again, and report it with the log if it comes back</source>
+      <translation>réessayez, et signalez-le avec le journal si cela se répète</translation>
+    </message>
+    <message>
+      <source>usable here: {devices}</source>
+      <translation>utilisable ici : {devices}</translation>
+    </message>
+    <message>
+      <source>use a smaller volume or model, or allow more time</source>
+      <translation>prenez un volume ou un modèle plus petit, ou accordez plus de temps</translation>
+    </message>
+    <message>
+      <source>use auto, cpu, cuda, cuda:1, ... or mps</source>
+      <translation>utilisez auto, cpu, cuda, cuda:1, … ou mps</translation>
+    </message>
+    <message>
+      <source>use it for this session</source>
+      <translation>utilisez-la pour cette session</translation>
+    </message>
+    <message>
+      <source>use one of {names}</source>
+      <translation>utilisez l'un de : {names}</translation>
+    </message>
+    <message>
+      <source>use smaller batches or device='cpu'</source>
+      <translation>prenez de plus petits lots, ou le processeur</translation>
+    </message>
+    <message>
+      <source>use {names}, or convert the model</source>
+      <translation>utilisez {names}, ou convertissez le modèle</translation>
+    </message>
+    <message>
+      <source>volume and output segmentation lie under different transforms, and one is not linear</source>
+      <translation>le volume et la segmentation de sortie sont sous des transformations différentes, dont une non linéaire</translation>
+    </message>
+    <message>
+      <source>what was compared was removed from the scene</source>
+      <translation>ce qui était comparé a été retiré de la scène</translation>
+    </message>
+    <message>
+      <source>write {"name": value, ...}</source>
+      <translation>écrivez {"name": value, ...}</translation>
+    </message>
+    <message>
+      <source>write {name}.card.json beside it or pass card=</source>
+      <translation>écrivez {name}.card.json à côté de lui, ou répondez aux questions sous le modèle</translation>
+    </message>
+    <message>
+      <source>{count} loop</source>
+      <translation>{count} boucle</translation>
+    </message>
+    <message>
+      <source>{count} loops</source>
+      <translation>{count} boucles</translation>
+    </message>
+    <message>
+      <source>{count} place</source>
+      <translation>{count} endroit</translation>
+    </message>
+    <message>
+      <source>{count} places</source>
+      <translation>{count} endroits</translation>
+    </message>
+    <message>
+      <source>{first} does not lie on the same grid as {second}</source>
+      <translation>{first} n'est pas sur la même grille que {second}</translation>
+    </message>
+    <message>
+      <source>{operation} took longer than {seconds} s and was stopped</source>
+      <translation>{operation} a duré plus de {seconds} s et a été arrêté</translation>
+    </message>
+    <message>
+      <source>{some} of {all} parts are too small or too round for a centreline; they count in the volume</source>
+      <translation>{some} parties sur {all} sont trop petites ou trop rondes pour une ligne centrale ; elles comptent dans le volume</translation>
+    </message>
+    <message>
+      <source>{some} of {all} parts have no centreline: the mask looks like noise; they count in the volume</source>
+      <translation>{some} parties sur {all} n'ont pas de ligne centrale : le masque ressemble à du bruit ; elles comptent dans le volume</translation>
+    </message>
+    <message>
+      <source>{volume} ml of cavities inside the duct were filled for the calibre and the surface; the volume is without them</source>
+      <translation>{volume} ml de cavités dans le canal ont été comblées pour le calibre et la surface ; le volume ne les compte pas</translation>
+    </message>
+    <message>
+      <source>{what} lie {found} mm apart; the model was trained on {low} to {high} mm</source>
+      <translation>{what} sont espacé(e)s de {found} mm ; le modèle a été entraîné de {low} à {high} mm</translation>
+    </message>
+  </context>
+  <context>
     <name>MedSegLib.modelPanel</name>
     <message>
       <source>Choose a folder (nnU-Net, MONAI bundle)…</source>
@@ -1394,6 +2413,21 @@
     </message>
   </context>
   <context>
+    <name>MedSegLib.sampleData</name>
+    <message>
+      <source>Cancel</source>
+      <translation>Annuler</translation>
+    </message>
+    <message>
+      <source>MR cholangiography (synthetic)</source>
+      <translation>Cholangio-IRM (synthétique)</translation>
+    </message>
+    <message>
+      <source>Making the synthetic MR cholangiography</source>
+      <translation>Fabrication de la cholangio-IRM synthétique</translation>
+    </message>
+  </context>
+  <context>
     <name>MedSegLib.texts</name>
     <message>
       <source>Cleaning up</source>
@@ -1402,6 +2436,14 @@
     <message>
       <source>Found {names}.</source>
       <translation>Trouvé : {names}.</translation>
+    </message>
+    <message>
+      <source>Making the synthetic image</source>
+      <translation>Fabrication de l'image synthétique</translation>
+    </message>
+    <message>
+      <source>Measuring</source>
+      <translation>Mesure</translation>
     </message>
     <message>
       <source>Network</source>

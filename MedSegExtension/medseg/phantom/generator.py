@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +83,9 @@ def make_anatomy(
     return anatomy
 
 
-def make_phantom(seed: int, settings: PhantomSettings | None = None) -> Phantom:
+def make_phantom(
+    seed: int, settings: PhantomSettings | None = None, progress: Callable[[float], object] | None = None
+) -> Phantom:
     """Makes the synthetic MR cholangiography of a seed.
 
     Anatomy, truth and labels of a seed are the same on every platform and Python; voxels are the same on one machine.
@@ -91,6 +94,7 @@ def make_phantom(seed: int, settings: PhantomSettings | None = None) -> Phantom:
     ----------
     seed : 0 or larger; seeds 9000–9999 are for tests only and must never be trained on.
     settings : grid, scanner and disease; the defaults give 72 × 320 × 320 voxels of about 1.1 × 1.1 × 1.2 mm.
+    progress : called between the steps with the share that is done; what it raises ends the making.
 
     Raises
     ------
@@ -100,13 +104,17 @@ def make_phantom(seed: int, settings: PhantomSettings | None = None) -> Phantom:
         raise InputError(f"the seed {seed!r} is not a whole number of 0 or more", mend="give for example --seed 1")
     seed = int(seed)
     settings = settings or PhantomSettings()
+    tell = progress or (lambda fraction: None)
     anatomy = make_anatomy(seed, settings)
     grid = plan(settings, Draws(seed, "slab"), anatomy.hilum)
+    tell(0.0)
     labels, filled = label_lumen(anatomy, grid)
+    tell(0.1)  # the shares are those of the time
 
     look = Draws(seed, "look")
     texture = Draws(seed, "texture").generator()
     image = paint_background(grid, anatomy, look, texture)
+    tell(0.7)
     paint_vessels(image, grid, anatomy, Draws(seed, "vessels"))
     # Echo times differ: with shorter ones solid tissue stays brighter.
     image *= np.float32(1.0 + 1.2 * look.random() ** 2)
@@ -115,6 +123,7 @@ def make_phantom(seed: int, settings: PhantomSettings | None = None) -> Phantom:
     paint_gut(image, grid, anatomy, Draws(seed, "gut"), texture)
     paint_cysts(image, grid, anatomy, Draws(seed, "cysts"))
     paint_bile(image, grid, anatomy, filled, look, texture)
+    tell(0.8)
     voxels, scan = acquire(image, settings, Draws(seed, "scanner"), Draws(seed, "noise").generator())
 
     name = f"phantom-{seed:05d}"

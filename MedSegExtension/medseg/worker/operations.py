@@ -14,6 +14,7 @@ from ..progress import Progress
 from .ducts import compare, give_back, measure
 from .files import cases, segment_file
 from .limits import memory_limited
+from .phantom import phantom
 from .server import Context, Operation
 
 if TYPE_CHECKING:
@@ -288,4 +289,5 @@ OPERATIONS: dict[str, Operation] = {
     "measure": measure,
     "compare": compare,
     "give_back": give_back,
+    "phantom": phantom,
 }
