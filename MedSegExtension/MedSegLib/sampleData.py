@@ -26,7 +26,6 @@ def registerSampleData(thumbnail: str) -> None:
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="MedSeg",
         sampleName="MRCholangiographyPhantom",
-        sampleDescription=_("MR cholangiography (synthetic)"),
         thumbnailFileName=thumbnail,
         customDownloader=makeInBackground,
         uris="",  # nothing to download; the module refuses None, and lists of different lengths

@@ -84,6 +84,44 @@ def test_probabilities_are_written_where_asked(model: Path, volume: Path, tmp_pa
     np.testing.assert_array_equal(probabilities >= 0.5, read_labels(tmp_path / "d.nii.gz").array == 1)
 
 
+def test_mirrored_slices_are_averaged_where_asked(tmp_path: Path) -> None:
+    import medseg as engine
+    import onnx
+    from medseg.io import read_volume
+
+    weights = np.zeros((1, 1, 5, 5), np.float32)
+    weights[0, 0, 1, 0] = 1  # what lies one row up and two columns before: the network feels every flip
+    helper = onnx.helper
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[5, 5], pads=[2] * 4)],
+        "shift",
+        [helper.make_tensor_value_info("x", 1, ["n", 1, "h", "w"])],
+        [helper.make_tensor_value_info("y", 1, ["n", 1, "h", "w"])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    model = tmp_path / "shift.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), model)
+    (tmp_path / "shift.onnx.card.json").write_text(
+        json.dumps(card_with(output={"activation": "none", "threshold": 0.5}))
+    )
+    write_volume(bright_ball(), tmp_path / "case.nii.gz")
+    found = {}
+    for name, options in (("plain", []), ("columns", ["columns"]), ("both", ["columns", "rows"])):
+        flips = [part for option in options for part in ("--flip", option)]
+        out = ("-o", tmp_path / f"{name}.nii.gz", "--probabilities", tmp_path / name, "--backend", "onnxruntime")
+        medseg("segment", tmp_path / "case.nii.gz", "-m", model, *out, *flips)
+        (path,) = (tmp_path / name).iterdir()
+        found[name] = read_volume(path).array
+        opened = engine.open_model(model, backend="onnxruntime")
+        wanted = engine.segment(read_volume(tmp_path / "case.nii.gz"), opened, flips=options, keep_probabilities=True)
+        np.testing.assert_allclose(found[name], wanted.probabilities[0], atol=1e-6)
+    assert not np.allclose(found["plain"], found["columns"]) and not np.allclose(found["both"], found["columns"])
+    done = medseg(
+        "segment", tmp_path / "case.nii.gz", "-m", model, "-o", tmp_path / "x.nii.gz", "--flip", "up", status=2
+    )
+    one_line(done, "up", "rows or columns")
+
+
 def test_what_a_person_should_know_about_the_input_reaches_the_report(model: Path, tmp_path: Path) -> None:
     import SimpleITK as sitk
 

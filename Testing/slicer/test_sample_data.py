@@ -37,7 +37,25 @@ def test_the_sample_data_entry_is_what_slicer_takes(scene, monkeypatch: pytest.M
     from MedSegLib import sampleData
 
     entries = []
-    logic = types.SimpleNamespace(registerCustomSampleDataSource=lambda **entry: entries.append(entry))
+
+    def register(
+        category="Custom",
+        sampleName=None,
+        uris=None,
+        fileNames=None,
+        nodeNames=None,
+        customDownloader=None,
+        thumbnailFileName=None,
+        loadFileTypes=None,
+        loadFiles=None,
+        loadFileProperties=None,
+        checksums=None,
+        loadFileType=None,
+    ):
+        """The arguments of Slicer 5.12.3, and no others."""
+        entries.append(dict(locals()))
+
+    logic = types.SimpleNamespace(registerCustomSampleDataSource=register)
     monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=logic))
     sampleData.registerSampleData(str(tmp_path / "picture.png"))
     (entry,) = entries

@@ -2419,10 +2419,6 @@
       <translation>Annuler</translation>
     </message>
     <message>
-      <source>MR cholangiography (synthetic)</source>
-      <translation>Cholangio-IRM (synthétique)</translation>
-    </message>
-    <message>
       <source>Making the synthetic MR cholangiography</source>
       <translation>Fabrication de la cholangio-IRM synthétique</translation>
     </message>

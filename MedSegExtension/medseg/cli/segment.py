@@ -36,6 +36,12 @@ def segment(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Slices at once.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Probability threshold instead of the card's.")] = None,
+    flip: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Average with mirrored slices, rows or columns; give it twice for both (four times the time)."
+        ),
+    ] = None,
     series: Annotated[str | None, typer.Option(help="Which DICOM series: number or UID.")] = None,
     probabilities: Annotated[
         Path | None, typer.Option(help="Folder for the probability volumes, one NIfTI file a label.")
@@ -45,13 +51,16 @@ def segment(
     json: JsonOption = False,
 ) -> None:
     """Segment volumes with a trained 2D network. The result lies on exactly the input's grid."""
+    from ..flips import check_flips
     from .cases import find_case_paths, segment_cases
 
     started = time.perf_counter()
     cases = find_case_paths(inputs)
     _check_target(out, is_folder=cases is not None, overwrite=overwrite)
     options = {"card": card, "device": device, "backend": backend, "threads": threads}
-    run_options = {"batch_size": batch_size, "threshold": threshold}
+    run_options: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold}
+    if flip:
+        run_options["flips"] = check_flips(flip)
     opened = _open(model, options)
     opening = time.perf_counter() - started
     if not json and opened.choice is not None:
