@@ -11,11 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from medseg.card import ModelCard
 from medseg.errors import InputError, UnsafeModelError
+from medseg.io import write_volume
 from medseg.models import inspect_model, open_model
+from medseg.models.converting import convert_model
+from medseg.models.nnunet_patches import gaussian, steps
 from medseg.models.nnunet_plans import read_plans
 from medseg.models.nnunet_prepare import PlannedPreparer
-from medseg.networks.nnunet import PlannedUNet, SlidingEnsemble, gaussian, steps
+from medseg.networks import build_network
+from medseg.networks.nnunet import PlannedUNet, SlidingEnsemble
 from medseg.pipeline import segment
 from medseg.preprocess import SlicePreparer
 from medseg.volume import Volume
@@ -137,7 +142,7 @@ def test_folds_and_mirrors_are_averaged(tmp_path, residual) -> None:
     with open_model(path, device="cpu") as model:
         found = model.run(x.numpy())
     # Sums are kept in half precision, as nnU-Net keeps them: coarse in the corners, where weights are tiny.
-    inner = np.broadcast_to(gaussian((16, 24)).numpy() > 0.01, found.shape)
+    inner = np.broadcast_to(gaussian((16, 24)) > 0.01, found.shape)
     np.testing.assert_allclose(found[inner], wanted.numpy()[inner], rtol=4e-3, atol=1e-3)
 
 
@@ -455,3 +460,80 @@ def test_volumes_are_turned_to_ras_where_nnunets_reader_does_so() -> None:
     # LPS as stored: columns run to the left and rows to the back, so both are turned round.
     preparer = preparer_for(written, array)
     np.testing.assert_allclose(preparer.prepare(1)[0], array[1, ::-1, ::-1], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def shaped() -> Volume:
+    """A volume that is coarser than the plans want, with an empty border, larger than a patch."""
+    array = np.zeros((6, 30, 44), np.float32)
+    smooth = ndimage.gaussian_filter(np.random.default_rng(5).normal(size=(4, 24, 38)), 1.5)
+    array[1:5, 3:27, 2:40] = 1 + smooth / smooth.std()
+    return volume_of(array, (1.1, 0.8, 3.0))
+
+
+@pytest.mark.parametrize(("suffix", "residual"), [(".onnx", False), (".pt2", False), (".safetensors", True)])
+def test_a_folder_becomes_one_file_that_prepares_volumes_by_the_plans(tmp_path, shaped, suffix, residual) -> None:
+    path = result_folder(
+        tmp_path / "run",
+        [build(residual, seed) for seed in range(2)],
+        plans(residual, normalization_schemes=["ZScoreNormalization"], use_mask_for_norm=[True]),
+    )
+    out = tmp_path / f"one{suffix}"
+    done = convert_model(path, out)
+    assert done.largest_probability_difference is not None and done.largest_probability_difference <= 1e-5
+    assert done.slices[2:] == (16, 24)  # compared patch by patch
+    report = inspect_model(out)
+    assert report.card is not None and report.card.preparation["mirroring_axes"] == [0, 1] and report.missing == ()
+    assert "optimizer" not in report.card.to_json() and "fingerprint" not in report.card.to_json()
+    with open_model(path, device="cpu") as folder, open_model(out, device="cpu") as single:
+        wanted, found = segment(shaped, folder), segment(shaped, single)
+        with open_model(out, card=small_words(), device="cpu") as named:  # a card without the plans
+            assert [s.name for s in segment(shaped, named).segments] == ["mine", "yours"]
+    assert len(np.unique(wanted.labels.array)) >= 2
+    # Folds are averaged before the sums in half precision and not after: undecided voxels may fall to the other side.
+    assert (wanted.labels.array == found.labels.array).mean() >= 0.9995
+    assert not found.labels.array[0].any() and not found.labels.array[:, :, :2].any()
+
+
+def small_words() -> dict:
+    return {
+        "schema_version": 1,
+        "name": "mine",
+        "plane": "acquisition",
+        "orientation": None,
+        "input": {"size": {"mode": "native"}, "normalisation": {"kind": "none"}},
+        "output": {"activation": "softmax", "labels": [{"value": 1, "name": "mine"}, {"value": 2, "name": "yours"}]},
+    }
+
+
+def test_what_a_bundle_cannot_do_and_what_does_not_fit_is_refused(tmp_path) -> None:
+    path = result_folder(tmp_path / "run", [build()])
+    with pytest.raises(InputError, match="MONAI bundle cannot prepare volumes as nnU-Net does; choose ONNX"):
+        convert_model(path, tmp_path / "bundle")
+    convert_model(path, tmp_path / "one.safetensors")
+    card = inspect_model(tmp_path / "one.safetensors").card.to_dict()
+    other = json.loads(json.dumps(card))
+    other["preparation"]["dataset"]["labels"]["more"] = 3
+    with pytest.raises(InputError, match="4 outputs"):
+        open_model(tmp_path / "one.safetensors", card=other, device="cpu")
+    other["preparation"]["plans"] = {"configurations": {"2d": {"patch_size": 1}}}
+    with pytest.raises(InputError, match="preparation cannot be used"):
+        open_model(tmp_path / "one.safetensors", card=other, device="cpu")
+    card["architecture"]["arguments"]["members"] = 1 << 30
+    with pytest.raises(InputError, match="members"):
+        build_network(ModelCard.from_dict(card).architecture)
+    card["architecture"]["arguments"] |= {"members": 1, "widths": [1 << 30] * 3}
+    with pytest.raises(InputError, match="nnunet"):
+        build_network(ModelCard.from_dict(card).architecture)
+
+
+def test_int8_measures_its_ranges_on_patches(tmp_path, shaped) -> None:
+    pytest.importorskip("onnxruntime.quantization")
+    path = result_folder(tmp_path / "run", [build()])
+    (tmp_path / "cases").mkdir()
+    write_volume(shaped, tmp_path / "cases" / "a.nii.gz")
+    out = tmp_path / "small.onnx"
+    done = convert_model(path, out, precision="int8", cases=tmp_path / "cases", force=True)
+    assert done.loss is not None and done.loss["points"]["dice"] < 20
+    with open_model(out, device="cpu") as model:
+        assert model.card is not None and model.card.preparation and segment(shaped, model).labels.array.any()

@@ -167,6 +167,8 @@ class ModelCard:
     body_region: str = ""
     spacing_range_mm: dict[str, tuple[float, float]] = field(default_factory=dict)
     postprocessing: PostProcessing = field(default_factory=PostProcessing)
+    #: What of nnU-Net's plans prepares volumes in place of ``input`` (`medseg.models.nnunet_card`).
+    preparation: dict[str, Any] = field(default_factory=dict)
     architecture: Architecture | None = None
     weights_sha256: str | None = None
     training: dict[str, Any] = field(default_factory=dict)

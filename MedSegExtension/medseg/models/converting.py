@@ -18,7 +18,7 @@ import numpy as np
 
 from ..backends import require
 from ..backends.wiring import Ports
-from ..card import ModelCard
+from ..card import Architecture, ModelCard
 from ..errors import Cancelled, InputError, MedSegError
 from ..progress import Progress, ProgressCallback
 from ..version import __version__
@@ -125,7 +125,7 @@ def convert_model(
                 original.card = with_graph(original.card, path, wired, kind == "safetensors")
             tell("write", 0.1)
             checksum = _write(original, report, kind, precision, channels, made, calibration or cases, tell, ports)
-            size = slice_size(original, report.multiple_of)
+            size = _patch(original) or slice_size(original, report.multiple_of)
             slices = sample_slices(channels, size)
             new = None if original.card is None else replace(original.card, weights_sha256=checksum)
             tell("compare", 0.4)
@@ -219,12 +219,11 @@ def _write(
 
     What is written has one input and one output, so that the card needs no names of them any more.
     """
-    if model.preparer is not None:
+    if model.preparer is not None and kind == "monai_bundle":
         raise InputError(
-            f"what {report.format} does before and around its network cannot be said in a model card, so that no other "
-            "format would give the same",
+            "the transforms of a MONAI bundle cannot prepare volumes as nnU-Net does",
             file=report.path,
-            mend="use it as it is",
+            mend="choose ONNX: its card takes nnU-Net's preparation along",
         )
     inner = _inner_format(report)
     if inner == kind == report.format != "onnx" and precision == "float32" and report.path.is_file():
@@ -237,6 +236,8 @@ def _write(
         with _onnx_file(report) as source:
             return _from_onnx(source, model, report, kind, precision, channels, path, calibration, tell, ports)
     module = getattr(model.backend, "module", None)
+    if inner == "nnunet":
+        module = _folds(model, report)
     if _is_script(module):
         module = _one_output(module, model, channels, report.multiple_of, wanted)
     if module is None:
@@ -306,6 +307,27 @@ def _module(module: Any, model: Model, report: ModelReport, kind: Format, half: 
         if error.file is None or error.file == str(path):
             raise type(error)(error.what, file=report.path, mend=error.mend) from error
         raise
+
+
+def _folds(model: Model, report: ModelReport) -> Any:
+    """What nnU-Net's folds answer to a patch, in the mean; the card names the network and takes its plans along."""
+    from ..networks.nnunet import FoldMean
+    from .nnunet_card import read_preparation
+
+    assert report.card_text is not None
+    own = ModelCard.from_json(report.card_text, report.path)
+    plans, _ = read_preparation(own, report.path)
+    networks: Any = model.backend.module.networks  # type: ignore[attr-defined]
+    network = dict(plans.network)
+    arguments = {
+        "in_channels": network.pop("inputs"),
+        "out_channels": plans.heads,
+        **{name: [list(n) if isinstance(n, tuple) else n for n in v] if isinstance(v, list) else v
+           for name, v in network.items()},
+        "members": len(networks),
+    }  # fmt: skip
+    model.card = replace(model.card or own, preparation=own.preparation, architecture=Architecture("nnunet", arguments))
+    return FoldMean(list(networks)).eval()
 
 
 def _one_output(module: Any, model: Model, channels: int, multiple_of: int | None, wanted: str | None) -> Any:
@@ -391,10 +413,11 @@ def _compare(
     """Both sides on the same slices and, with a lower precision, on the cases. Raises where they differ too much."""
     backend = "onnxruntime" if made.suffix.lower() == ".onnx" else "torch"
     with open_model(made, card=card, backend=backend, device="cpu") as written:
+        before, after = _plain_run(original), _plain_run(written)
         try:
-            found = compare_outputs(original.run, written.run, slices, card)
+            found = compare_outputs(before, after, slices, card)
             if precision == "float32":
-                check_parity(found, float(np.abs(original.run(slices[:1])).max()))
+                check_parity(found, float(np.abs(before(slices[:1])).max()))
         except MedSegError as error:
             raise type(error)(error.what, file=out, mend=error.mend) from None
         if cases is None:
@@ -404,6 +427,29 @@ def _compare(
         loss = measure_loss(original, written, cases, lambda share: tell("measure", 0.4 + 0.6 * share))
     check_loss(loss, LARGEST_LOSS, force, out)
     return found, loss
+
+
+def _patch(model: Model) -> tuple[int, int] | None:
+    """The size of patches of a network of nnU-Net's; None for others."""
+    from .nnunet_card import read_preparation
+
+    if model.preparer is None or model.card is None or not model.card.preparation:
+        return None
+    return read_preparation(model.card, model.path)[0].patch
+
+
+def _plain_run(model: Model) -> Callable[[np.ndarray], np.ndarray]:
+    """What the network answers; of nnU-Net's to a patch, without mirrors and sums, which are rounded coarsely."""
+    inner = getattr(model.backend, "inner", None)
+    if inner is not None:
+        return inner.run
+    module = getattr(model.backend, "module", None)
+    if model.format != "nnunet" or module is None:
+        return model.run
+    from ..backends.torch_backend import TorchBackend
+    from ..networks.nnunet import FoldMean
+
+    return TorchBackend(FoldMean(list(module.networks)), "cpu").run
 
 
 def _record(

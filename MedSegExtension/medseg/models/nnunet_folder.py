@@ -2,7 +2,7 @@
 
 Read without nnU-Net: plans and dataset as JSON, checkpoints by `checkpoint_pickle`, which executes none. Volumes are
 prepared and put back as the plans say (`nnunet_prepare`), so that ``nnUNetv2_predict`` finds the same voxels; the card
-is made from the plans as far as a card can say it.
+is made from the plans, and takes along what a converted model needs of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..backends import Backend, Choice, require
 from ..backends.base import memory_errors
 from ..errors import InputError
 from .checkpoint_pickle import Checkpoint, StoredArray, open_checkpoint
-from .nnunet_card import nnunet_card
+from .nnunet_card import nnunet_card, preparation
 from .nnunet_plans import Plans, PlansRefused, read_plans
 from .package import Package
 from .report import ModelReport, TensorInfo
@@ -40,7 +40,7 @@ def is_nnunet(package: Package) -> bool:
 def inspect_nnunet(path: Path) -> ModelReport:
     """The report of a result folder. Raises InputError where it is not usable, UnsafeModelError where it is hostile."""
     package = Package(path)
-    plans, mirror, folds = _read(package)
+    plans, mirror, folds, planned = _read(package)
     report = ModelReport(path=path, format="nnunet", framework="nnU-Net v2")
     report.version = f"2D, {len(folds)} fold{'s' if len(folds) > 1 else ''}"
     inputs = plans.network["inputs"]
@@ -54,6 +54,7 @@ def inspect_nnunet(path: Path) -> ModelReport:
         weights = _weights(checkpoint)
         report.parameters = sum(prod(array.shape) for array in weights.values())
     card, notes = nnunet_card(path, plans)
+    card["preparation"] = planned
     report.card_text = json.dumps(card)
     report.warnings += notes
     return report
@@ -80,7 +81,7 @@ def load_ensemble(path: Path) -> Any:
     from ..networks.nnunet import PlannedUNet, SlidingEnsemble
 
     package = Package(path)
-    plans, mirror, folds = _read(package)
+    plans, mirror, folds, _ = _read(package)
     networks = []
     for name in folds:
         with torch.device("meta"):
@@ -101,8 +102,8 @@ def load_ensemble(path: Path) -> Any:
     return SlidingEnsemble(networks, plans.patch, mirror).eval().requires_grad_(False)
 
 
-def _read(package: Package) -> tuple[Plans, list[int], list[str]]:
-    """Plans, mirrored axes, and the checkpoint of every fold. Raises InputError."""
+def _read(package: Package) -> tuple[Plans, list[int], list[str], dict[str, Any]]:
+    """Plans, mirrored axes, the checkpoint of every fold, and the card's preparation. Raises InputError."""
     path = package.path
     folds = _folds(package)
     with package.local(folds[0]) as file, open_checkpoint(file) as checkpoint:
@@ -112,11 +113,12 @@ def _read(package: Package) -> tuple[Plans, list[int], list[str]]:
         axes = root.get("inference_allowed_mirroring_axes")
         mirror = sorted({axis for axis in axes if axis in (0, 1)}) if isinstance(axes, (list, tuple)) else []
     texts = [read_json(package.read(name, MAX_PLANS), path, name, MAX_PLANS) for name in ("plans.json", "dataset.json")]
+    name = configuration if isinstance(configuration, str) else "2d"
     try:
-        plans = read_plans(texts[0], texts[1], configuration if isinstance(configuration, str) else "2d")
+        plans = read_plans(texts[0], texts[1], name)
     except PlansRefused as error:
         raise InputError(f"this nnU-Net folder cannot be used: {error}", file=path, mend=_MEND) from None
-    return plans, mirror, folds
+    return plans, mirror, folds, preparation(texts[0], texts[1], name, mirror)
 
 
 def _folds(package: Package) -> list[str]:

@@ -88,7 +88,7 @@ def read_plans(plans: dict[str, Any], dataset: dict[str, Any], name: str = "2d")
 def _plans(plans: dict[str, Any], dataset: dict[str, Any], name: str) -> Plans:
     if name not in plans["configurations"]:
         raise PlansRefused(f"its plans have no configuration {name[:40]!r}")
-    configuration = _inherited(plans["configurations"], name)
+    configuration = inherited(plans["configurations"], name)
     names = dataset["channel_names"] if "channel_names" in dataset else dataset["modality"]
     channels = tuple(str(names[str(n)]) for n in range(len(names)))
     if not 1 <= len(channels) <= 16:
@@ -126,7 +126,7 @@ def _plans(plans: dict[str, Any], dataset: dict[str, Any], name: str) -> Plans:
     )
 
 
-def _inherited(configurations: dict[str, Any], name: str, depth: int = 0) -> dict[str, Any]:
+def inherited(configurations: dict[str, Any], name: str, depth: int = 0) -> dict[str, Any]:
     """A configuration with what it inherits from others filled in, as nnU-Net's plans handler does."""
     found = configurations[name]
     parent = found.get("inherits_from")
@@ -134,7 +134,7 @@ def _inherited(configurations: dict[str, Any], name: str, depth: int = 0) -> dic
         return found
     if depth > 8:
         raise PlansRefused("its configurations inherit from each other in a circle")
-    return {**_inherited(configurations, str(parent), depth + 1), **found}
+    return {**inherited(configurations, str(parent), depth + 1), **found}
 
 
 def _labels(dataset: dict[str, Any]) -> tuple[dict[str, int], bool]:
@@ -200,7 +200,7 @@ def _network(configuration: dict[str, Any]) -> dict[str, Any]:
     count = _whole(arguments["n_stages"], MAX_STAGES)
     widths = arguments["features_per_stage"]
     encoder = arguments["n_blocks_per_stage"] if residual else arguments["n_conv_per_stage"]
-    return _checked(count, widths, arguments["kernel_sizes"], arguments["strides"], encoder,
+    return checked_network(count, widths, arguments["kernel_sizes"], arguments["strides"], encoder,
                     arguments["n_conv_per_stage_decoder"], residual, bool(arguments.get("conv_bias", False)),
                     float(norm.get("eps", 1e-5)), bool(norm.get("affine", False)),
                     float(act.get("negative_slope", 0.01)))  # fmt: skip
@@ -218,14 +218,15 @@ def _old(configuration: dict[str, Any]) -> dict[str, Any]:
     if count > MAX_STAGES:
         raise PlansRefused(f"it has {count} stages")
     widths = [min(_whole(most, MAX_WIDTH), base * 2**stage) for stage in range(count)]
-    return _checked(count, widths, kernels, strides, configuration["n_conv_per_stage_encoder"],
+    return checked_network(count, widths, kernels, strides, configuration["n_conv_per_stage_encoder"],
                     configuration["n_conv_per_stage_decoder"], residual, True, 1e-5, True, 0.01)  # fmt: skip
 
 
-def _checked(
+def checked_network(
     count: int, widths: Any, kernels: Any, strides: Any, encoder: Any, decoder: Any, residual: bool, bias: bool,
     eps: float, affine: bool, slope: float,
 ) -> dict[str, Any]:  # fmt: skip
+    """The arguments of `networks.nnunet.PlannedUNet` but for channels and classes. Raises PlansRefused."""
     encoder = [encoder] * count if isinstance(encoder, int) else encoder
     decoder = [decoder] * (count - 1) if isinstance(decoder, int) else decoder
     if isinstance(widths, int):

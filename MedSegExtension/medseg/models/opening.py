@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..backends import PRECISIONS, Backend, Choice, choose_device
 from ..backends.wiring import Ports
@@ -22,6 +24,9 @@ from .ports import check_clear, choose
 from .pt2_file import open_pt2
 from .report import ModelReport
 from .state_dict_file import complete_card, open_state_dict, with_architecture
+
+if TYPE_CHECKING:
+    from ..preprocess import Preparer
 
 
 def backends_for(format: str) -> tuple[str, ...]:
@@ -100,6 +105,7 @@ def open_model(
             file=path,
             mend=f"put it beside the file as {path.name}.card.json",
         )
+    found = _completed(report, found, source)
     if found is None:
         check_clear(report)
     else:
@@ -107,6 +113,12 @@ def open_model(
         found = with_architecture(report, found)
         report.card, report.card_source = found, source
     choice = choose_device(device, _candidates(report, backend))
+    reopen: Callable[[Choice], Backend] = partial(_backend, report, threads=threads, precision=precision)
+    prepare = None
+    if report.format == "nnunet":
+        prepare = preparer_of(path)
+    elif found is not None and found.preparation:
+        reopen, prepare = _planned(report, found, reopen)
     in_channels, out_channels = report.in_channels, report.out_channels
     if report.format == "torchscript":
         # What such a file tells about its channels is a guess, which must not refuse a batch.
@@ -118,16 +130,56 @@ def open_model(
         draft=report.draft,
         missing=report.missing,
         choice=choice,
-        reopen=lambda c: _backend(report, c, threads, precision),
+        reopen=reopen,
         in_channels=in_channels,
         out_channels=out_channels,
-        fixed_size=report.fixed_size,
+        fixed_size=report.fixed_size if prepare is None else None,
         fixed_batch=report.fixed_batch,
         warnings=report.warnings,
     )
-    if report.format == "nnunet":
-        model.preparer = preparer_of(path)
+    model.preparer = prepare
     return model
+
+
+def _completed(report: ModelReport, card: ModelCard | None, source: str) -> ModelCard | None:
+    """A card from elsewhere keeps what nobody writes by hand of the one inside: nnU-Net's plans, the architecture."""
+    if card is None or report.card_text is None or source == "inside the file":
+        return card
+    try:
+        inside = ModelCard.from_json(report.card_text, report.path)
+    except InputError:  # the other card is there to stand in for it
+        return card
+    return replace(
+        card,
+        preparation=card.preparation or inside.preparation,
+        architecture=card.architecture or inside.architecture,
+    )
+
+
+def _planned(
+    report: ModelReport, card: ModelCard, reopen: Callable[[Choice], Backend]
+) -> tuple[Callable[[Choice], Backend], Callable[..., Preparer]]:
+    """A network converted from nnU-Net: its backend patch by patch, and its own preparation. Raises InputError."""
+    from .nnunet_card import read_preparation
+    from .nnunet_patches import PatchBackend
+    from .nnunet_prepare import planned_preparer
+
+    plans, mirror = read_preparation(card, report.path)
+    takes, gives = report.in_channels, report.out_channels
+    if takes not in (None, len(plans.channels)) or gives not in (None, plans.heads):
+        raise InputError(
+            f"the card's preparation is for {len(plans.channels)} channels and {plans.heads} outputs, the model takes "
+            f"{takes} and gives {gives}",
+            file=report.path,
+            mend="convert the nnU-Net folder again",
+        )
+    if report.fixed_size not in (None, plans.patch) or report.fixed_batch not in (None, 1):
+        raise InputError(
+            "the model is fixed to another size than the patches of its card",
+            file=report.path,
+            mend="convert the nnU-Net folder again",
+        )
+    return lambda choice: PatchBackend(reopen(choice), plans.patch, mirror), planned_preparer(plans)
 
 
 def _candidates(report: ModelReport, backend: str | None) -> tuple[str, ...]:

@@ -33,6 +33,9 @@ def run_trial(model: Model, batch: np.ndarray) -> np.ndarray:
 
     A model that slides and mirrors (nnU-Net's folds) runs each of its networks once, on its smallest patch.
     """
+    short = getattr(model.backend, "trial", None)
+    if short is not None:  # converted from nnU-Net
+        return short(batch)
     short = getattr(getattr(model.backend, "module", None), "trial", None)
     if short is None:
         return model.run(batch)

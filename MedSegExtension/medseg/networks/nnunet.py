@@ -1,7 +1,7 @@
 """nnU-Net v2's 2D networks and its way of predicting, for the weights in its result folders.
 
-`PlainUNet` and `ResidualUNet` have the structure that plans of nnU-Net v2 describe (Isensee et al., Nature Methods 18,
-2021; the residual encoder: Isensee et al., MICCAI 2024) and name their tensors as its checkpoints do. `SlidingEnsemble`
+`PlannedUNet` has the structure that plans of nnU-Net v2 describe (Isensee et al., Nature Methods 18,
+2021; the residual encoder: Isensee et al., MICCAI 2024) and names its tensors as its checkpoints do. `SlidingEnsemble`
 predicts a whole slice as nnU-Net's predictor does: overlapping patches weighted by a Gaussian, mirrored, averaged over
 folds.
 """
@@ -9,14 +9,20 @@ folds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
-from math import ceil, prod
+from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 
+from ..errors import InputError
+from ..models.nnunet_patches import gaussian, mirrorings, padding, steps
+from .arguments import check_channels, check_whole
+
 Pair = tuple[int, int]
+
+#: More folds than anybody trains; a card from a stranger may ask for anything.
+MOST_FOLDS = 32
 
 
 class Block(nn.Module):
@@ -209,6 +215,53 @@ class PlannedUNet(nn.Module):
         return self.decoder(self.encoder(x))
 
 
+class FoldMean(nn.Module):
+    """The mean of what networks of several folds answer to a patch."""
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        smallest: Any = networks[0].smallest
+        self.multiple_of = max(smallest) // 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total = self.networks[0](x)
+        for network in self.networks[1:]:
+            total = total + network(x)
+        return total / len(self.networks) if len(self.networks) > 1 else total
+
+
+def planned_folds(
+    in_channels: int = 1,
+    out_channels: int = 2,
+    widths: Sequence[int] = (32, 64, 128),
+    kernels: Sequence[Any] = (3, 3, 3),
+    strides: Sequence[Any] = (1, 2, 2),
+    encoder_counts: Sequence[int] = (2, 2, 2),
+    decoder_counts: Sequence[int] = (2, 2),
+    residual: bool = False,
+    bias: bool = True,
+    eps: float = 1e-5,
+    affine: bool = True,
+    slope: float = 0.01,
+    members: int = 1,
+) -> FoldMean:
+    """`FoldMean` of ``members`` networks as a card names it (architecture ``nnunet``). Raises InputError."""
+    check_channels("in_channels", in_channels)
+    check_channels("out_channels", out_channels)
+    if not 1 <= check_whole("members", members) <= MOST_FOLDS:
+        raise InputError(f"architecture argument members is {members}", mend=f"give a number from 1 to {MOST_FOLDS}")
+    from ..models.nnunet_plans import PlansRefused, checked_network
+
+    try:
+        found = checked_network(
+            len(widths), widths, kernels, strides, encoder_counts, decoder_counts, residual, bias, eps, affine, slope
+        )
+    except (PlansRefused, TypeError) as error:
+        raise InputError(f"architecture nnunet: {error}", mend="convert the nnU-Net folder again") from None
+    return FoldMean([PlannedUNet(in_channels, out_channels, **found) for _ in range(members)])
+
+
 class SlidingEnsemble(nn.Module):
     """Networks of several folds on whole slices, as nnU-Net's predictor runs them (step 0.5, Gaussian, mirroring).
 
@@ -221,9 +274,8 @@ class SlidingEnsemble(nn.Module):
         self.weighting: torch.Tensor
         self.networks = nn.ModuleList(networks)
         self.patch = patch
-        axes = [axis + 2 for axis in mirror]
-        self.flips = [list(chosen) for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
-        self.register_buffer("weighting", gaussian(patch), persistent=False)
+        self.flips = mirrorings(mirror)
+        self.register_buffer("weighting", torch.from_numpy(gaussian(patch)), persistent=False)
 
     def trial(self, x: torch.Tensor) -> torch.Tensor:
         """What every network answers to ``x`` (cut or padded to the smallest patch), neither mirrored nor weighted.
@@ -242,9 +294,8 @@ class SlidingEnsemble(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         height, width = x.shape[2:]
-        short = [max(0, side - have) for side, have in zip(self.patch, (height, width), strict=True)]
-        top, left = short[0] // 2, short[1] // 2
-        x = nn.functional.pad(x, (left, short[1] - left, top, short[0] - top))
+        (top, bottom), (left, right) = padding((height, width), self.patch)
+        x = nn.functional.pad(x, (left, right, top, bottom))
         rows, columns = (steps(have, side) for have, side in zip(x.shape[2:], self.patch, strict=True))
         places = [
             (slice(row, row + self.patch[0]), slice(column, column + self.patch[1]))
@@ -277,22 +328,3 @@ class SlidingEnsemble(nn.Module):
         for axes in self.flips[1:]:
             total = total + network(part.flip(axes)).flip(axes)
         return total / len(self.flips) if len(self.flips) > 1 else total
-
-
-def steps(size: int, patch: int) -> list[int]:
-    """Where patches begin along an axis: half a patch apart or less, evenly, the last one at the end."""
-    count = ceil((size - patch) / (patch * 0.5)) + 1
-    return [round((size - patch) / (count - 1) * number) for number in range(count)] if count > 1 else [0]
-
-
-def gaussian(patch: tuple[int, int]) -> torch.Tensor:
-    """The weight of each pixel of a patch, half precision: a Gaussian of an eighth of its side, 10 at most, never 0."""
-    import numpy as np
-    from scipy.ndimage import gaussian_filter
-
-    image = np.zeros(patch)
-    image[patch[0] // 2, patch[1] // 2] = 1
-    image = gaussian_filter(image, [side / 8 for side in patch], mode="constant", cval=0)
-    weights = torch.from_numpy(image / (image.max() / 10)).half()
-    weights[weights == 0] = weights[weights != 0].min()
-    return weights

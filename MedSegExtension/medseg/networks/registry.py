@@ -22,6 +22,7 @@ from .monai_networks import (
     monai_unet,
 )
 from .nested_unet import NestedUNet
+from .nnunet import planned_folds
 from .onnx_network import OnnxNetwork
 from .plain_unet import PlainUNet
 from .resnet_unet import ResNetUNet
@@ -45,6 +46,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "monai-dynunet": monai_dynunet,
     "monai-attention-unet": monai_attention_unet,
     "monai-segresnet": monai_segresnet,
+    "nnunet": planned_folds,
     "keras-graph": KerasNetwork,
     "onnx-graph": OnnxNetwork,
 }

@@ -74,6 +74,7 @@ def quantise(
 def calibration_slices(model: Model, folder: str | Path) -> Iterator[np.ndarray]:
     """(1, C, H, W) float32 slices of the cases, prepared for ``model``. Raises InputError."""
     from ...preprocess import SlicePreparer
+    from ..nnunet_card import read_preparation
 
     card = model.card
     if card is None:
@@ -85,9 +86,20 @@ def calibration_slices(model: Model, folder: str | Path) -> Iterator[np.ndarray]
     cases = find_measured_cases(folder)
     share = max(1, min(SLICES_PER_CASE, SLICES // len(cases)))
     for case in cases[:SLICES]:
-        preparer = SlicePreparer(case.volumes(len(card.input.volumes)), card)
-        for index in spread(preparer.count, share):
-            yield preparer.prepare(index)[None]
+        preparer = (model.preparer or SlicePreparer)(case.volumes(len(card.input.volumes)), card)
+        for index in spread(len(preparer.indices), share):
+            prepared = preparer.prepare(preparer.indices[index])[None]
+            yield prepared if model.preparer is None else _centre(prepared, read_preparation(card, model.path)[0].patch)
+
+
+def _centre(slices: np.ndarray, patch: tuple[int, int]) -> np.ndarray:
+    """The patch in the middle of slices (B, C, H, W), with zeros around it where they are smaller."""
+    from ..nnunet_patches import padding
+
+    rows, columns = padding((slices.shape[2], slices.shape[3]), patch)
+    whole = np.pad(slices, ((0, 0), (0, 0), rows, columns))
+    top, left = ((whole.shape[axis + 2] - patch[axis]) // 2 for axis in (0, 1))
+    return np.ascontiguousarray(whole[:, :, top : top + patch[0], left : left + patch[1]])
 
 
 def _reader(quantization: Any, feed: str, slices: list[np.ndarray], tell: Callable[[str, float], object] | None) -> Any:
