@@ -11,7 +11,7 @@ from ..version import __version__
 from .common import run_and_exit
 
 #: Commands of the training package, named here only so that a call without it can say how to install it.
-TRAINING_COMMANDS = ("train", "augment", "crossval", "export", "report", "doctor")
+TRAINING_COMMANDS = ("train", "augment", "crossval", "export", "report", "doctor", "bench")
 ENTRY_POINT_GROUP = "medseg.commands"
 
 
