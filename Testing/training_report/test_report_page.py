@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -79,13 +80,39 @@ def test_report_of_two_runs(runs: list[Path], tmp_path: Path) -> None:
     for words in ("Research use only", "synthetic cases", "At a glance", "Side by side", "Curves", "ROC", "Calibration",
                   "Bland", "worst: ", "best: "):  # fmt: skip
         assert words in text
-    # The figures are those of the run.
-    evaluation = json.loads((runs[0] / "evaluation.json").read_text())
-    dice = {c["patient"]: c["labels"]["1"]["dice"] for c in evaluation["hold_out"]["cases"]}
-    rows = {row[0]: row for row in page.rows if row and row[0] in dice}
-    assert {p: row[1] for p, row in rows.items()} == {p: f"{d:.3f}" for p, d in dice.items()}
+    # The figures are those of the runs, one table after the other.
+    dices = [_dice_of(run) for run in runs]
+    rows = [row[:2] for row in page.rows if row and row[0] in dices[0]]
+    assert rows == [[patient, f"{dice:.3f}"] for each in dices for patient, dice in sorted(each.items())]
     mean = result["trainings"]["plain"]["ellipsoid"]["dice"]["mean"]
-    assert mean == pytest.approx(sum(dice.values()) / 2) and result["part"] == "hold_out"
+    assert mean == pytest.approx(sum(dices[0].values()) / 2) and result["part"] == "hold_out"
+    # What was compared is said before the figures, and nothing else than the augmentation differed.
+    assert "plain and turned" in text.split("</h1>")[0]
+    assert text.index("What was compared") < text.index("At a glance")
+    heading = next(n for n, row in enumerate(page.rows) if row[:1] == ["training"])
+    assert page.rows[heading] == ["training", "augmentation"]
+    assert [row[1] for row in page.rows[heading + 1 : heading + 3]] == ["none", "rotation"]
+    compared = result["comparisons"]["ellipsoid"]["dice"][0]
+    assert compared["difference"] == pytest.approx(sum(dices[1][p] - dices[0][p] for p in dices[0]) / 2)
+    assert compared["low"] <= compared["difference"] <= compared["high"]
+
+
+def _dice_of(run: Path) -> dict[str, float]:
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    return {c["patient"]: c["labels"]["1"]["dice"] for c in evaluation["hold_out"]["cases"]}
+
+
+def test_trainings_that_differ_in_more_say_so(runs: list[Path], tmp_path: Path) -> None:
+    from medseg_training.report.collect import read_training
+    from medseg_training.report.differences import differing
+
+    other = tmp_path / "other"
+    shutil.copytree(runs[1], other)
+    text = (other / "config.yaml").read_text(encoding="utf-8")
+    (other / "config.yaml").write_text(text.replace("learning_rate:", "learning_rate: 0.5 #"), encoding="utf-8")
+    told = differing([read_training(runs[0]), read_training(other)])
+    assert set(told) == {"augmentation", "optimiser.learning_rate"} and told["optimiser.learning_rate"][1] == "0.5"
+    assert differing([read_training(runs[0])] * 2) == {}
 
 
 def test_report_without_predictions_needs_no_data(runs: list[Path], tmp_path: Path) -> None:
@@ -102,3 +129,21 @@ def test_report_without_predictions_needs_no_data(runs: list[Path], tmp_path: Pa
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run here"):
         write_report([tmp_path], tmp_path / "report.html")
+
+
+def test_patients_held_out_of_all_folds_are_no_out_of_fold_figures(runs: list[Path], tmp_path: Path) -> None:
+    from medseg_training.report.collect import expand, read_training
+
+    # Two folds, each of which was also kept from p5; p4 is of fold 0.
+    folder = tmp_path / "crossval"
+    for number in (0, 1):
+        shutil.copytree(runs[0], folder / f"fold_{number}")
+    plan = {"folds": [["p4"], ["p3"]], "hold_out": ["p5"], "sha256": "abc"}
+    (folder / "folds.json").write_text(json.dumps(plan), encoding="utf-8")
+    training = read_training(folder)
+    assert [(row.patient, row.run.name) for row in training.part("hold_out")] == [("p4", "fold_0")]
+    assert "kept out of all folds" in training.notes[0] and training.folds_sha256 == "abc"
+    # A folder of such folders is one training each, in the order of the comparison.
+    (tmp_path / "comparison.json").write_text(json.dumps({"variants": ["other", "crossval"]}), encoding="utf-8")
+    shutil.copytree(folder, tmp_path / "other")
+    assert [path.name for path in expand([tmp_path, runs[0]])] == ["other", "crossval", "plain"]

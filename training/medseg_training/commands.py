@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from medseg.cli.common import JsonOption, output, print_json
+from medseg.errors import InputError
 
 
 def train(
@@ -33,6 +34,12 @@ def train(
     if check:
         run_check(loaded, as_json)
         return
+    if loaded.variants:
+        raise InputError(
+            f"the configuration holds {len(loaded.variants)} variants",
+            file=config,
+            mend="medseg crossval trains them all; remove variants to train once",
+        )
     from .training import train as run_training
 
     folder = run or loaded.run or Path("runs") / config.stem

@@ -176,6 +176,9 @@ class Config(DataSettings):
     budget: Budget = Budget(epochs=100)
     validation: Validation = Validation()
     crossval: CrossValidation = CrossValidation()
+    variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Names, and what each variant has instead: ``rotation: {augmentation: rotation, loss.alpha: 0.3}``. ``medseg
+    crossval`` trains them all on the same folds, seeds and steps and compares them: docs/crossval.md."""
     seed: int = 0
     """Of the first weights, of what is drawn, and of the augmentation."""
     threads: int | None = Field(default=None, ge=1)
@@ -228,6 +231,13 @@ class Config(DataSettings):
             raise ValueError("deterministic: a run that ends by the clock cannot be repeated; give budget.epochs alone")
         if self.draft.output.activation == "none":
             raise ValueError("card.output.activation is none; use sigmoid or softmax")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_can_be_compared(self) -> Config:
+        from .crossval.variants import check_variants
+
+        check_variants(self)
         return self
 
     @property

@@ -31,8 +31,11 @@ from .run import write_text
 from .scores import Judged, load_scores
 
 
-def finish(config: Config, plan: Plan, place: Place, display: Folds) -> dict[str, Any]:
-    """Everything that needs all folds; returns what ``--json`` prints and ``results.json`` holds."""
+def finish(config: Config, plan: Plan, place: Place, display: Folds, *, ensemble: bool = True) -> dict[str, Any]:
+    """Everything that needs all folds; returns what ``--json`` prints and ``results.json`` holds.
+
+    Without ``ensemble`` its files are written only where held-out patients are to be judged by it.
+    """
     cases = read_judged(plan, place)
     chosen = choose_nested(cases, config.draft, config.crossval)
     figures = figures_of(cases, chosen.nested, config.draft)
@@ -40,11 +43,13 @@ def finish(config: Config, plan: Plan, place: Place, display: Folds) -> dict[str
     folds = {case.case: case.fold for case in cases}
     write_table(place.table, figures, folds, config.draft)
     _tell(figures, folds, summary, chosen, config.draft, display)
-    files, _ = export_ensemble(config, plan, place, chosen, summary, targets_of(place.ensemble))
-    megabytes = files[0].bytes / 1e6
-    display.line(
-        f"ensemble: {place.ensemble}, {megabytes:.1f} MB; it costs {len(plan.folds)} times the time of one model"
-    )
+    files: list[ExportedFile] = []
+    if ensemble or plan.hold_out:
+        files, _ = export_ensemble(config, plan, place, chosen, summary, targets_of(place.ensemble))
+        megabytes = files[0].bytes / 1e6
+        display.line(
+            f"ensemble: {place.ensemble}, {megabytes:.1f} MB; it costs {len(plan.folds)} times the time of one model"
+        )
     result = {
         "run": str(place.path),
         "folds": len(plan.folds),

@@ -29,6 +29,7 @@ def crossvalidate(
     devices: str | None = None,
     fresh: bool | None = None,
     quiet: bool = False,
+    ensemble: bool = True,
 ) -> dict[str, Any]:
     """Train all folds, judge every patient by the model that had not seen it, and write the ensemble.
 
@@ -36,6 +37,7 @@ def crossvalidate(
     ----------
     config, path : what to do, and the directory for it.
     jobs, devices : folds at once, and where: ``cpu``, or ``cuda:0,cuda:1``; one on each device where None.
+    ensemble : write the ensemble's files; `medseg export` does so later too.
     fresh : true discards what is in the directory, false insists on something being there, None goes on where it can.
 
     Returns what ``--json`` prints. Raises InputError for bad data, other settings than before, or where a fold failed;
@@ -76,7 +78,7 @@ def crossvalidate(
             )
         from .finish import finish
 
-        return finish(config, plan, place, display)
+        return finish(config, plan, place, display, ensemble=ensemble)
 
 
 def _take_up(config: Config, place: Place) -> Plan:
@@ -84,27 +86,32 @@ def _take_up(config: Config, place: Place) -> Plan:
     plan = make_plan(config)
     located = config.model_copy(update={"data": [folder.resolve() for folder in config.data]})
     if place.begun:
-        before = json.loads(place.folds.read_text(encoding="utf-8"))
-        if before["sha256"] != plan.sha256:
-            raise InputError(
-                "the cases or their folds have changed since this was begun",
-                file=place.folds,
-                mend="restore data and split, choose another --run, or start again with --fresh",
-            )
-        import yaml
-
-        old = parse_config(yaml.safe_load(place.config.read_text(encoding="utf-8")), place.config)
-        was, now = old.model_dump(mode="json"), config.model_dump(mode="json")
-        changed = [key for key in now if key not in FREE_TO_CHANGE and now[key] != was[key]]
-        if changed:
-            raise InputError(
-                f"this was begun with other settings ({', '.join(changed)})",
-                file=place.path,
-                mend="go on with the old settings, choose another --run, or start again with --fresh",
-            )
+        same_as_before(config, plan, place)
     write_text(place.config, located.to_yaml())
     write_text(place.folds, json.dumps(plan.to_dict(), indent=1) + "\n")
     return plan
+
+
+def same_as_before(config: Config, plan: Plan, place: Place) -> None:
+    """Raise InputError where what was begun in ``place`` has other folds or settings."""
+    before = json.loads(place.folds.read_text(encoding="utf-8"))
+    if before["sha256"] != plan.sha256:
+        raise InputError(
+            "the cases or their folds have changed since this was begun",
+            file=place.folds,
+            mend="restore data and split, choose another --run, or start again with --fresh",
+        )
+    import yaml
+
+    old = parse_config(yaml.safe_load(place.config.read_text(encoding="utf-8")), place.config)
+    was, now = old.model_dump(mode="json"), config.model_dump(mode="json")
+    changed = [key for key in now if key not in FREE_TO_CHANGE and now[key] != was[key]]
+    if changed:
+        raise InputError(
+            f"this was begun with other settings ({', '.join(changed)})",
+            file=place.path,
+            mend="go on with the old settings, choose another --run, or start again with --fresh",
+        )
 
 
 def prepare_fold(fold: FoldPlace, config: Config, plan: Plan, device: str, threads: int) -> None:

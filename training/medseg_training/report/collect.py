@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medseg.card import PostProcessing
 from medseg.errors import InputError
 
+from ..crossval.choose import Choice
+from ..crossval.place import Place
 from ..rundir import RunDirectory
 
 #: Names of the parts of a split, as people say them.
@@ -39,6 +43,8 @@ class Training:
     curves : for each run the lines of its metrics.jsonl.
     rows : cases that were judged; a case judged twice in the same part stands once.
     chosen_by : what chose the checkpoint that was judged.
+    folds_sha256 : of who is in which fold, where this is a cross-validation.
+    choices : for each run how its probabilities became labels, where that was chosen and is not what the card says.
     """
 
     name: str
@@ -48,6 +54,8 @@ class Training:
     rows: list[CaseRow]
     chosen_by: str
     notes: list[str] = field(default_factory=list)
+    folds_sha256: str = ""
+    choices: dict[Path, Choice] = field(default_factory=dict)
 
     def part(self, name: str) -> list[CaseRow]:
         """Cases of a part of the split."""
@@ -66,10 +74,14 @@ class Training:
 def read_training(path: str | Path) -> Training:
     """Read a run directory, or a folder whose subfolders are runs (the folds of a cross-validation).
 
-    Raises InputError where there is no finished run.
+    Of a cross-validation, each patient by the fold that had not seen it, decided as that fold's results say. Raises
+    InputError where there is no finished run.
     """
     path = Path(path)
     runs = _runs(path)
+    place = Place(path)
+    if place.begun:
+        return _cross_validation(place, runs)
     rows: list[CaseRow] = []
     curves, labels, chosen, notes = {}, {}, set(), []
     for run in runs:
@@ -96,6 +108,50 @@ def read_training(path: str | Path) -> Training:
     return Training(
         path.name or path.resolve().name, tuple(runs), labels, curves, rows, ", ".join(sorted(chosen)), notes
     )
+
+
+def expand(paths: Sequence[str | Path]) -> list[Path]:
+    """Folders of several cross-validations (variants of one configuration) as one path each, in their order."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        inside = sorted(file.parent for file in path.glob("*/folds.json")) if not Place(path).begun else []
+        told = path / "comparison.json"
+        if inside and told.is_file():
+            order = json.loads(told.read_text(encoding="utf-8"))["variants"]
+            inside.sort(key=lambda folder: order.index(folder.name) if folder.name in order else len(order))
+        found += inside or [path]
+    return found
+
+
+def _cross_validation(place: Place, runs: Sequence[Path]) -> Training:
+    """The folds together: only patients of the folds count, not those that every fold was kept from."""
+    plan = json.loads(place.folds.read_text(encoding="utf-8"))
+    parts = [
+        read_training(place.fold(number).path)
+        for number in range(len(plan["folds"]))
+        if place.fold(number).path in runs
+    ]
+    rows = [row for number, one in enumerate(parts) for row in one.rows if row.patient in plan["folds"][number]]
+    notes = [note for one in parts for note in one.notes]
+    choices: dict[Path, Choice] = {}
+    if place.results.is_file():
+        results = json.loads(place.results.read_text(encoding="utf-8"))
+        rows = [
+            CaseRow(case["case"], case["patient"], "hold_out", place.fold(case["fold"]).path, _figures(case["labels"]))
+            for case in results["cases"]
+        ]
+        for number, chosen in results["choice"]["nested"].items():
+            threshold = chosen.pop("threshold")
+            choices[place.fold(int(number)).path] = Choice(threshold, PostProcessing(**chosen))
+    if plan["hold_out"]:
+        notes.append(
+            f"{len(plan['hold_out'])} more patients were kept out of all folds and are not among these; "
+            "the ensemble's figures for them stand in results.json"
+        )
+    every = {name: lines for one in parts for name, lines in one.curves.items()}
+    chosen_by = ", ".join(sorted({one.chosen_by for one in parts if one.chosen_by}))
+    name = place.path.name or place.path.resolve().name
+    return Training(name, tuple(runs), parts[0].labels, every, rows, chosen_by, notes, plan["sha256"], choices)
 
 
 def _runs(path: Path) -> list[Path]:

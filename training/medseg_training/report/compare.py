@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from medseg.metrics import summarise_values
 from scipy import stats
 
 from .collect import Training
@@ -16,13 +17,16 @@ class Comparison:
     """A run against the first one, on the patients both have.
 
     ``p`` is of the two-sided Wilcoxon signed-rank test (exact for small numbers), ``p_holm`` after Holm's correction
-    for the number of runs compared; both NaN where nothing differs or fewer than two patients are shared.
-    ``smallest_p`` is the least that so many patients can give: fewer than 6 never reach 0.05.
+    for the number of runs compared; both NaN where nothing differs or fewer than two patients are shared. ``low`` and
+    ``high`` are the 95 % bootstrap interval of the mean difference over patients. ``smallest_p`` is the least that so
+    many patients can give: fewer than 6 never reach 0.05.
     """
 
     name: str
     patients: int
     difference: float
+    low: float
+    high: float
     better: int
     p: float
     p_holm: float
@@ -46,13 +50,16 @@ def compare(trainings: Sequence[Training], part: str, label: int, figure: str) -
         Comparison(
             name,
             len(differences),
-            float(differences.mean()) if len(differences) else float("nan"),
+            spread.mean,
+            spread.low,
+            spread.high,
             int((differences > 0).sum()),
             p,
             holm,
             2.0 ** (1 - len(differences)) if len(differences) else float("nan"),
         )
         for (name, differences, p), holm in zip(raw, adjusted, strict=True)
+        for spread in (summarise_values(differences.tolist()),)
     ]
 
 

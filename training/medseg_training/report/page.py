@@ -14,7 +14,9 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } p { max-width: 48rem }
 .wide { overflow-x: auto } table { border-collapse: collapse; margin: .4rem 0; font-size: .92rem }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #d8dee4; text-align: right; white-space: nowrap }
 td { font-variant-numeric: tabular-nums } th { font-weight: 600 }
-th:first-child, td:first-child, .facts td { text-align: left } .facts td { white-space: normal }
+th:first-child, td:first-child, .facts td, .facts th { text-align: left }
+.facts td { white-space: normal }
+summary { font-size: 1.1rem; font-weight: 600; cursor: pointer; margin: 1.2rem 0 .3rem }
 .low { color: #a40000; font-weight: 600 } svg { max-width: 100%; height: auto } figcaption, .small { color: #57606a }
 figure { margin: .5rem 0 } .pair { display: flex; flex-wrap: wrap; gap: 1rem } img { max-width: 100%; background: #000 }
 @media print { body { margin: 0; font-size: 11px } h2 { break-after: avoid } figure, table { break-inside: avoid } }
@@ -48,8 +50,15 @@ def facts(rows: Iterable[tuple[str, str]]) -> str:
     return f'<table class="facts">{body}</table>'
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], low: Iterable[tuple[int, int]] = ()) -> str:
-    """``low`` marks cells by (row, column)."""
+def folded(title: str, sections: Iterable[str]) -> str:
+    """What opens on a click; printed, it is open."""
+    return f"<details><summary>{escape(title)}</summary>{''.join(sections)}</details>"
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], low: Iterable[tuple[int, int]] = (), *, text: bool = False
+) -> str:
+    """``low`` marks cells by (row, column). ``text`` : words in every column, which may run over several lines."""
     marked = set(low)
     head = "".join(f"<th>{escape(c)}</th>" for c in columns)
     body = "".join(
@@ -61,7 +70,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], low: Iterable[t
         + "</tr>"
         for r, row in enumerate(rows)
     )
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    kind = ' class="facts"' if text else ""
+    return f'<div class="wide"><table{kind}><tr>{head}</tr>{body}</table></div>'
 
 
 def drawing(svg: str, caption: str = "") -> str:

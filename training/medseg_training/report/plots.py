@@ -38,8 +38,10 @@ def curves(training: Training) -> str:
                 style = ("-", "--", ":", "-.")[k % 4]
                 label = name if only else f"{name}, {training.labels[value]}"
                 dice.plot(*zip(*points, strict=True), color=colour, ls=style, marker=".", lw=1.3, label=label)
-    loss.set(title="Loss in training", xlabel="epoch", yscale="log" if _spans(loss) else "linear")
-    dice.set(title="Dice of the validation patients", xlabel="epoch", ylim=(0, 1))
+    validated = any("validation_loss" in line for lines in training.curves.values() for line in lines)
+    title = "Loss: training (line), validation patients (dashed)" if validated else "Loss in training"
+    loss.set(title=title, xlabel="epoch", ylabel="loss", yscale="log" if _spans(loss) else "linear")
+    dice.set(title="Dice of the validation patients", xlabel="epoch", ylabel="Dice", ylim=(0, 1))
     if not dice.lines:
         dice.text(0.5, 0.5, "no validation during training", ha="center", transform=dice.transAxes, color="#57606a")
     for axes in (loss, dice):
@@ -50,17 +52,22 @@ def curves(training: Training) -> str:
 
 
 def patients(trainings: Sequence[Training], part: str, label: int, figure_name: str, title: str) -> str:
-    """A dot for each patient and a bar for the mean, one column for each training."""
-    figure, axes = _figure(max(3.2, 1.1 * len(trainings) + 1.6), 3.4)
-    rng = np.random.default_rng(0)
-    for n, training in enumerate(trainings):
-        values = list(training.by_patient(part, label, figure_name).values())
+    """A dot for each patient, joined by a line from training to training, and a bar for the mean."""
+    figure, axes = _figure(max(3.4, 1.1 * len(trainings) + 1.8), 3.4)
+    every = [training.by_patient(part, label, figure_name) for training in trainings]
+    # A little apart, so that patients who score alike can be told apart; the same for a patient in every column.
+    names = sorted({name for each in every for name in each})
+    beside = dict(zip(names, np.random.default_rng(0).uniform(-0.12, 0.12, len(names)), strict=True))
+    for name in names:
+        points = [(n + beside[name], each[name]) for n, each in enumerate(every) if name in each]
+        axes.plot(*zip(*points, strict=True), color="#8c959f", lw=0.6, alpha=0.6, zorder=1)
+    for n, each in enumerate(every):
         colour = COLOURS[n % len(COLOURS)]
-        axes.plot(n + rng.uniform(-0.14, 0.14, len(values)), values, "o", color=colour, alpha=0.75, ms=5)
-        if values:
-            axes.hlines(np.mean(values), n - 0.25, n + 0.25, color=colour, lw=2)
+        axes.plot([n + beside[name] for name in each], list(each.values()), "o", color=colour, alpha=0.75, ms=5)
+        if each:
+            axes.hlines(np.mean(list(each.values())), n - 0.25, n + 0.25, color=colour, lw=2, zorder=3)
     axes.set_xticks(range(len(trainings)), [t.name for t in trainings], rotation=25 if len(trainings) > 3 else 0)
-    axes.set(title=title, xlim=(-0.6, len(trainings) - 0.4))
+    axes.set(title=title, ylabel=title.partition(",")[0], xlim=(-0.6, len(trainings) - 0.4))
     axes.grid(axis="y", alpha=0.3)
     return _svg(figure)
 

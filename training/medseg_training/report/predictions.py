@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from medseg.pipeline import segment
 from medseg.preprocess import SlicePreparer
 
 from ..checkpoint import load_checkpoint
+from ..crossval.choose import Choice
 from ..data import LoadedCase, list_cases, load_case
 from ..export import trained_network
 from ..rundir import RunDirectory
@@ -31,19 +32,29 @@ class Prediction:
     picture: Picture
 
 
-def predict(run: Path, cases: set[str], done: Callable[[str], None] = lambda name: None) -> dict[str, Prediction]:
-    """Run the network that was judged over ``cases`` (names). Raises InputError where data or run are gone."""
+def predict(
+    run: Path, cases: set[str], done: Callable[[str], None] = lambda name: None, choice: Choice | None = None
+) -> dict[str, Prediction]:
+    """Run the network that was judged over ``cases`` (names), and decide as ``choice`` says, or else the card.
+
+    Raises InputError where data or run are gone.
+    """
     directory = RunDirectory(run)
     config = directory.read_config()
     chosen = directory.best if directory.best.is_file() else directory.last
-    model = cast(Any, InProcessModel(trained_network(config, load_checkpoint(chosen)), config.draft))
+    card = config.draft
+    if choice is not None:
+        card = replace(
+            card, output=replace(card.output, threshold=choice.threshold), postprocessing=choice.postprocessing
+        )
+    model = cast(Any, InProcessModel(trained_network(config, load_checkpoint(chosen)), card))
     found = {}
     for case in list_cases(config)[0]:
         if case.name not in cases:
             continue
         loaded, _ = load_case(case, config)
         if loaded is not None:
-            found[case.name] = _predict(loaded, model, config.draft)
+            found[case.name] = _predict(loaded, model, card)
         done(case.name)
     return found
 
