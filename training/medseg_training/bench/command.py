@@ -36,6 +36,13 @@ def train(
         str | None,
         typer.Option(envvar="MEDSEG_PEERS", help="Environment (or interpreter) that has nnU-Net v2."),
     ] = None,
+    mode: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="full (load, augment, learn), batches (no learning), plain (no augmentation) or made (learning "
+            "alone). Repeatable; all where left out."
+        ),
+    ] = None,
     network: Annotated[str, typer.Option(help="One of the engine's networks: docs/networks.md.")] = "unet2d-b",
     size: Annotated[int | None, typer.Option(min=16, help="Side of a slice (default: 320, on a CPU 160).")] = None,
     batches: Annotated[str | None, typer.Option(help="Batch sizes (default: 8,16,32,64,128,256, on a CPU 8).")] = None,
@@ -66,7 +73,7 @@ def train(
     from .outcome import CONTENDERS
     from .picture import write_page
     from .policies import POLICIES
-    from .request import Settings
+    from .request import MODES, Settings
     from .run import Plan, run_bench
     from .table import lines
     from .writing import write_outcome
@@ -74,6 +81,8 @@ def train(
     asked = list(dict.fromkeys(contender or CONTENDERS))
     if unknown := [name for name in asked if name not in CONTENDERS]:
         raise InputError(f"there is no contender {unknown[0]}", mend=f"choose from {', '.join(CONTENDERS)}")
+    if unknown := [name for name in mode or () if name not in MODES]:
+        raise InputError(f"there is no mode {unknown[0]}", mend=f"choose from {', '.join(MODES)}")
     if augmentation not in POLICIES:
         raise InputError(f"there is no augmentation {augmentation} here", mend=f"choose from {', '.join(POLICIES)}")
     if precision not in ("auto", "bf16", "fp32"):
@@ -108,6 +117,7 @@ def train(
         seconds=seconds,
         rounds=rounds,
         minutes=minutes,
+        modes=[name for name in MODES if name in (mode or MODES)],
         command=shlex.join(["medseg", *sys.argv[1:]]),
     )
     outcome = run_bench(plan, settings, resume, lambda text: errors.print(text, style="dim"))

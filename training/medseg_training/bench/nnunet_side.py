@@ -37,9 +37,10 @@ class Contender:
             os.environ[f"nnUNet_{part}"] = str(self.root / part)
         os.environ[WORKERS] = "1"  # for planning too; it takes no 0 there
         torch.backends.cudnn.benchmark = True  # as its own program sets it
-        # It compiles on CUDA. Several batch sizes in one process must not make its graphs dynamic, which are slower.
-        torch._dynamo.config.automatic_dynamic_shapes = False
-        torch._dynamo.config.recompile_limit = 64
+        if self.device.type == "cuda":
+            # It compiles there. Several batch sizes in one process must not make its graphs dynamic, which are slower.
+            torch._dynamo.config.automatic_dynamic_shapes = False
+            torch._dynamo.config.recompile_limit = 64
         self._prepare()
         self._trainers: dict[tuple[bool, int], Any] = {}
         self._loader: tuple[tuple[bool, int, int], Any] | None = None

@@ -111,7 +111,8 @@ class Contender:
 
     def _trainer(self, batch: int) -> Trainer:
         if batch not in self._trainers:
-            torch._dynamo.config.recompile_limit = 64  # a graph for each batch size
+            if self.device.type == "cuda":
+                torch._dynamo.config.recompile_limit = 64  # a graph for each batch size
             display = _Noted(self._said)
             config = self._config(batch)
             run = RunDirectory(self._folder.name)
