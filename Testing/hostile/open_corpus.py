@@ -20,10 +20,13 @@ def main(listing: Path) -> None:
     import torch
     from medseg.errors import MedSegError, UnsafeModelError
     from medseg.models import inspect_model, open_model
+    from medseg.models.hdf5_reader import reading_here
 
     torch.set_num_threads(1)
     protocol = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # a chatty library must not break the lines
+    near = reading_here()  # this is the process that may die; another one for each file would take minutes
+    near.__enter__()
     for name, path in json.loads(listing.read_text()).items():
         protocol.write(json.dumps({"start": name}) + "\n")
         before, begun = _peak(), time.process_time()

@@ -140,7 +140,7 @@ def test_a_file_that_crashes_the_hdf5_library_is_one_line(corpus, tmp_path, monk
     with pytest.raises(InputError) as caught:
         inspect_isolated(path)
     assert "\n" not in caught.value.line() and caught.value.exit_status == 2
-    with pytest.raises(InputError, match="did not come back"):
+    with pytest.raises(InputError):
         open_model(path, isolate=True)
 
 

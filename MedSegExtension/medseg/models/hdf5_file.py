@@ -1,5 +1,7 @@
 """HDF5 files from strangers: every link, data set and filter is looked at before anything is read.
 
+Read it in a process of its own, with `hdf5_reader.read_hdf5`.
+
 HDF5 can point to other files (external links, external storage, virtual data sets), can promise data that were never
 written, and can be compressed a thousandfold. None of this is needed for weights, and all of it is refused here.
 """
@@ -7,6 +9,7 @@ written, and can be compressed a thousandfold. None of this is needed for weight
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -17,7 +20,9 @@ import numpy as np
 
 from ..backends import require
 from ..errors import InputError, UnsafeModelError
+from .archive import check_archive, read_entry
 from .hdf5_heap import check_heaps
+from .hdf5_tree import Data, Group, Text
 
 MAX_OBJECTS = 100_000
 MAX_DEPTH = 64
@@ -27,10 +32,39 @@ MAX_BYTES = 8 * 2**30
 MAX_RATIO = 200
 #: A configuration is text of some hundred kilobytes.
 MAX_ATTRIBUTE = 64 * 2**20
+#: A file of weights in an archive.
+MAX_WEIGHTS = 4 * 2**30
+#: Attributes that Keras writes and that are read here; long lists go on as name0, name1, ...
+_ATTRIBUTES = re.compile(r"model_config|keras_version|medseg\.card|name|(layer|weight)_names\d*")
 #: What h5py raises where a file's bytes are not what they should be (found by flipping them).
 _H5PY_ERRORS = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, SystemError)
 #: deflate, shuffle, fletcher32: built into HDF5, so that no filter is looked for outside it.
 _FILTERS = {1, 2, 3}
+
+
+def read_here(path: Path, entry: str | None, values: bool) -> Group:
+    """As `hdf5_reader.read_hdf5`, in this very process."""
+    content = None
+    if entry is not None:
+        with check_archive(path) as archive:
+            content = read_entry(path, archive, entry, MAX_WEIGHTS)
+    with open_hdf5(path, content) as file:
+        return _tree(path, file, values)
+
+
+def _tree(path: Path, group: Any, values: bool) -> Group:
+    """The plain values of a checked group, which no other link leads to."""
+    import h5py
+
+    found = Group({name: text for name in group.attrs if _ATTRIBUTES.fullmatch(name)
+                   if (text := _text(path, group, name)) is not None})  # fmt: skip
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset):
+            numeric = values and item.dtype.kind in "fiub"
+            found.items[name] = Data(tuple(item.shape or ()), np.asarray(item[()]) if numeric else None)
+        elif isinstance(item, h5py.Group):
+            found.items[name] = _tree(path, item, values)
+    return found
 
 
 @contextmanager
@@ -71,10 +105,10 @@ def _check(h5py: Any, path: Path, file: Any) -> None:
     stack = [(file, 0)]
     while stack:
         group, depth = stack.pop()
-        # Hard links can make circles: each object is visited once, known by its address.
+        # Hard links can make circles, and trees that multiply: each object, known by its address, has one link.
         address = h5py.h5o.get_info(group.id).addr
         if address in seen:
-            continue
+            _unsafe(path, "two links lead to one group")
         seen.add(address)
         if depth > MAX_DEPTH:
             _unsafe(path, f"its groups are nested deeper than {MAX_DEPTH}")
@@ -111,31 +145,42 @@ def _check_dataset(path: Path, name: str, dataset: Any) -> int:
     return size
 
 
-def attribute_text(path: Path, item: Any, name: str) -> str | None:
-    """The attribute ``name`` of an open HDF5 object as text, or None where there is none. Raises InputError."""
-    if name not in item.attrs:
-        return None
-    if item.attrs.get_id(name).get_storage_size() > MAX_ATTRIBUTE:
+def _text(path: Path, item: Any, name: str) -> Text | None:
+    """The attribute ``name`` of an open object: text, a list of texts, or None where it is neither."""
+    stored = item.attrs.get_id(name)
+    if 0 in stored.shape:  # as of layers without weights
+        return []
+    if stored.get_storage_size() > MAX_ATTRIBUTE:
         _unsafe(path, f"its attribute {name} is longer than {MAX_ATTRIBUTE} bytes")
     value = item.attrs[name]
-    if isinstance(value, np.ndarray) and value.shape in ((), (1,)):
-        value = value.reshape(-1)[0]
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in value.tolist()]
+    if isinstance(value, np.ndarray) and value.shape == ():
+        value = value[()]
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    if not isinstance(value, str):
-        raise InputError(f"the attribute {name} is not text", file=path, mend="save the model again")
-    if len(value) > MAX_ATTRIBUTE:
+    if isinstance(value, str) and len(value) > MAX_ATTRIBUTE:
         _unsafe(path, f"its attribute {name} is longer than {MAX_ATTRIBUTE} bytes")
+    return str(value) if isinstance(value, str) else None
+
+
+def attribute_text(path: Path, item: Group, name: str) -> str | None:
+    """The attribute ``name`` as text, or None where there is none. Raises InputError where it is a list of texts."""
+    value = item.attrs.get(name)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, list):
+        raise InputError(f"the attribute {name} is not text", file=path, mend="save the model again")
     return value
 
 
-def attribute_names(item: Any, name: str) -> list[str]:
+def attribute_names(item: Group, name: str) -> list[str]:
     """A list of names in the attribute ``name``, which Keras splits into ``name0``, ``name1``, … where it is long."""
     parts = [name] if name in item.attrs else []
     while not (parts and parts[0] == name) and f"{name}{len(parts)}" in item.attrs:
         parts.append(f"{name}{len(parts)}")
-    values = [value for part in parts for value in np.asarray(item.attrs[part]).reshape(-1).tolist()]
-    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values]
+    values = [item.attrs[part] for part in parts]
+    return [text for value in values for text in (value if isinstance(value, list) else [value])]
 
 
 def _unsafe(path: Path, what: str) -> Any:

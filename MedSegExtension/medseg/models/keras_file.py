@@ -7,8 +7,6 @@ is executed, and a layer that is code (Lambda) or needs code (custom classes) is
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -22,8 +20,11 @@ from ..backends.wiring import Ports
 from ..card import Architecture, ModelCard
 from ..errors import InputError
 from .archive import check_archive, read_entry
-from .hdf5_file import attribute_text, open_hdf5
-from .keras_config import Graph, entries, parse_config, read_graph
+from .hdf5_file import attribute_text
+from .hdf5_reader import read_hdf5
+from .hdf5_tree import Group
+from .keras_config import Graph as LayerGraph
+from .keras_config import entries, parse_config, read_graph
 from .keras_errors import ConfigRefused
 from .keras_layers import is_code, operation
 from .keras_weights import find_in_h5, find_in_v3, to_torch
@@ -31,7 +32,6 @@ from .ports import apply_ports, choose
 from .report import CARD_KEY, ModelReport, TensorInfo
 
 MAX_CONFIG = 64 * 2**20
-MAX_WEIGHTS = 4 * 2**30
 _DOWN = {"conv2d", "depthwise_conv2d", "separable_conv2d", "max_pool", "average_pool"}
 _NO_CONFIG = "it holds weights but not the network they belong to"
 
@@ -43,32 +43,33 @@ class KerasFile:
     path: Path
     data: dict[str, Any]
     version: str
-    hdf5: Any
+    hdf5: Group
     archive: bool
     card_text: str | None = None
 
 
-@contextmanager
-def open_keras(path: Path) -> Iterator[KerasFile]:
-    """Open and check the file, archive or HDF5. Raises InputError, UnsafeModelError, MissingPackageError."""
+def open_keras(path: Path, values: bool = False) -> KerasFile:
+    """Read and check the file, archive or HDF5. Raises InputError, UnsafeModelError, MissingPackageError.
+
+    ``values``: whether the weights are read too.
+    """
     with path.open("rb") as stream:
         zipped = stream.read(4) == b"PK\x03\x04"
     if not zipped:
-        with open_hdf5(path) as file:
-            text = attribute_text(path, file, "model_config")
-            if text is None and "model_weights" not in file and "layer_names" not in file.attrs:
-                raise InputError("this HDF5 file holds no Keras model", file=path, mend="save one with model.save(...)")
-            if text is None:
-                raise InputError(
-                    f"this Keras file cannot be used alone: {_NO_CONFIG}",
-                    file=path,
-                    mend="save the whole model with model.save(...)",
-                )
-            version = attribute_text(path, file, "keras_version") or ""
-            if not version and "model_weights" in file:
-                version = attribute_text(path, file["model_weights"], "keras_version") or ""
-            yield KerasFile(path, _parsed(path, text), version, file, False, attribute_text(path, file, CARD_KEY))
-        return
+        file = read_hdf5(path, None, values)
+        text = attribute_text(path, file, "model_config")
+        if text is None and "model_weights" not in file and "layer_names" not in file.attrs:
+            raise InputError("this HDF5 file holds no Keras model", file=path, mend="save one with model.save(...)")
+        if text is None:
+            raise InputError(
+                f"this Keras file cannot be used alone: {_NO_CONFIG}",
+                file=path,
+                mend="save the whole model with model.save(...)",
+            )
+        version = attribute_text(path, file, "keras_version") or ""
+        if not version and "model_weights" in file:
+            version = attribute_text(path, file["model_weights"], "keras_version") or ""
+        return KerasFile(path, _parsed(path, text), version, file, False, attribute_text(path, file, CARD_KEY))
     with check_archive(path) as archive:
         names = archive.namelist()
         for name in ("config.json", "model.weights.h5"):
@@ -80,9 +81,7 @@ def open_keras(path: Path) -> Iterator[KerasFile]:
             version = _version(read_entry(path, archive, "metadata.json", 1 << 20))
         card = read_entry(path, archive, CARD_KEY, 1 << 22).decode("utf-8", "replace") if CARD_KEY in names else None
         data = _parsed(path, text)
-        content = read_entry(path, archive, "model.weights.h5", MAX_WEIGHTS)
-    with open_hdf5(path, content) as file:
-        yield KerasFile(path, data, version, file, True, card)
+    return KerasFile(path, data, version, read_hdf5(path, "model.weights.h5", values), True, card)
 
 
 def _version(content: bytes) -> str:
@@ -108,19 +107,19 @@ def inspect_keras(path: Path) -> ModelReport:
 
     Raises InputError for a layer or a graph that cannot be run here; a layer that holds code is listed in ``unsafe``.
     """
-    with open_keras(path) as file:
-        report = ModelReport(path=path, format="keras", framework="Keras", version=file.version)
-        report.card_text = file.card_text
-        report.details = {"container": ".keras archive" if file.archive else "HDF5"}
-        try:
-            reasons = {why: None for kind, entry in entries(file.data) if (why := is_code(kind, entry.get("config")))}
-            if reasons:
-                report.unsafe = tuple(f"it holds {why}" for why in reasons)
-                return report
-            graph, layout = _network(file)
-        except ConfigRefused as error:
-            raise _refusal(path, error) from None
-        _fill(report, file, graph, layout)
+    file = open_keras(path)
+    report = ModelReport(path=path, format="keras", framework="Keras", version=file.version)
+    report.card_text = file.card_text
+    report.details = {"container": ".keras archive" if file.archive else "HDF5"}
+    try:
+        reasons = {why: None for kind, entry in entries(file.data) if (why := is_code(kind, entry.get("config")))}
+        if reasons:
+            report.unsafe = tuple(f"it holds {why}" for why in reasons)
+            return report
+        graph, layout = _network(file)
+    except ConfigRefused as error:
+        raise _refusal(path, error) from None
+    _fill(report, file, graph, layout)
     return report
 
 
@@ -129,29 +128,29 @@ def keras_network(path: Path, ports: Ports | None = None) -> tuple[Architecture,
 
     ``ports``: the inputs and the output of several to use.
     """
-    with open_keras(path) as file:
+    file = open_keras(path, values=True)
+    try:
+        whole, layout = _network(file)
+    except ConfigRefused as error:
+        raise _refusal(path, error) from None
+    _wire(path, whole, layout, ports)
+    tensors: dict[str, np.ndarray] = {}
+    for number, (name, op) in enumerate(layout["layers"].items()):
+        found = layout["places"].get(name, {})
         try:
-            whole, layout = _network(file)
-        except ConfigRefused as error:
-            raise _refusal(path, error) from None
-        _wire(path, whole, layout, ports)
-        tensors: dict[str, np.ndarray] = {}
-        for number, (name, op) in enumerate(layout["layers"].items()):
-            found = layout["places"].get(name, {})
-            try:
-                arrays = to_torch(op, {role: data[()] for role, data in found.items()}, layout["channels_first"])
-            except (ValueError, TypeError) as error:
-                raise InputError(
-                    f"the weights of layer {name[:120]!r} do not fit it ({error})",
-                    file=path,
-                    mend="save the model again",
-                ) from None
-            if arrays:
-                op["shapes"] = {role: list(array.shape) for role, array in arrays.items()}
-            _check_shapes(path, name, op)
-            # The module's own name of the layer, see KerasNetwork.
-            key = f"{number:03d}_" + "".join(letter if letter.isalnum() else "_" for letter in name)[:80]
-            tensors |= {f"layers.{key}.{role}": array for role, array in arrays.items()}
+            arrays = to_torch(op, {role: data[()] for role, data in found.items()}, layout["channels_first"])
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"the weights of layer {name[:120]!r} do not fit it ({error})",
+                file=path,
+                mend="save the model again",
+            ) from None
+        if arrays:
+            op["shapes"] = {role: list(array.shape) for role, array in arrays.items()}
+        _check_shapes(path, name, op)
+        # The module's own name of the layer, see KerasNetwork.
+        key = f"{number:03d}_" + "".join(letter if letter.isalnum() else "_" for letter in name)[:80]
+        tensors |= {f"layers.{key}.{role}": array for role, array in arrays.items()}
     graph = {name: layout[name] for name in ("inputs", "layers", "calls", "output", "multiple_of")}
     if len(layout["inputs"]) > 1:
         graph["input_channels"] = layout["input_channels"]
@@ -179,7 +178,7 @@ def with_graph(card: ModelCard, path: Path, ports: Ports, weights_alone: bool) -
     return replace(card, architecture=keras_network(path, ports)[0] if weights_alone else None)
 
 
-def _wire(path: Path, graph: Graph, layout: dict[str, Any], ports: Ports | None) -> None:
+def _wire(path: Path, graph: LayerGraph, layout: dict[str, Any], ports: Ports | None) -> None:
     """Leave in ``layout`` what the inputs and the output in use need. Raises InputError."""
     if ports is None or (len(graph.inputs) == 1 and len(graph.outputs) == 1):
         return
@@ -212,7 +211,7 @@ def _check_shapes(path: Path, name: str, op: dict[str, Any]) -> None:
         )
 
 
-def _network(file: KerasFile) -> tuple[Graph, dict[str, Any]]:
+def _network(file: KerasFile) -> tuple[LayerGraph, dict[str, Any]]:
     """The graph in our own words and where its weights lie. Raises ConfigRefused, InputError."""
     graph = read_graph(file.data)
     if not graph.inputs or not {call.output for call in graph.calls}.issuperset(graph.outputs):
@@ -245,7 +244,7 @@ def _network(file: KerasFile) -> tuple[Graph, dict[str, Any]]:
     }
 
 
-def _multiple(graph: Graph, ops: dict[str, Any]) -> int:
+def _multiple(graph: LayerGraph, ops: dict[str, Any]) -> int:
     """By how much the network shrinks a slice where it is smallest."""
     scale, most = dict.fromkeys(graph.inputs, 1.0), 1.0
     for call in graph.calls:
@@ -260,7 +259,7 @@ def _multiple(graph: Graph, ops: dict[str, Any]) -> int:
     return min(512, round(most))
 
 
-def _fill(report: ModelReport, file: KerasFile, graph: Graph, layout: dict[str, Any]) -> None:
+def _fill(report: ModelReport, file: KerasFile, graph: LayerGraph, layout: dict[str, Any]) -> None:
     statistics = ("moving_mean", "moving_variance", "mean", "variance")
     sizes = {True: 0, False: 0}
     for variables in layout["places"].values():
@@ -296,12 +295,12 @@ def _fill(report: ModelReport, file: KerasFile, graph: Graph, layout: dict[str, 
     _notes(report, file, graph, ops)
 
 
-def _output_names(graph: Graph) -> list[str]:
+def _output_names(graph: LayerGraph) -> list[str]:
     """What each output is called: as the layer that makes it, or ``output`` where there is only one."""
     return ["output"] if len(graph.outputs) == 1 else list(graph.outputs)
 
 
-def _last_activation(graph: Graph, ops: dict[str, Any], value: str) -> tuple[str, str]:
+def _last_activation(graph: LayerGraph, ops: dict[str, Any], value: str) -> tuple[str, str]:
     """What makes a value probabilities ("sigmoid", "softmax" or ""), seen through layers that change nothing, and the
     value that went into it."""
     makers = {call.output: call for call in graph.calls}
@@ -316,7 +315,7 @@ def _last_activation(graph: Graph, ops: dict[str, Any], value: str) -> tuple[str
     return "", ""
 
 
-def _notes(report: ModelReport, file: KerasFile, graph: Graph, ops: dict[str, Any]) -> None:
+def _notes(report: ModelReport, file: KerasFile, graph: LayerGraph, ops: dict[str, Any]) -> None:
     text = json.dumps([layer.config.get("dtype") for layer in graph.layers.values() if isinstance(layer.config, dict)])
     if "16" in text:
         report.warnings.append(
@@ -337,7 +336,7 @@ def _notes(report: ModelReport, file: KerasFile, graph: Graph, ops: dict[str, An
         )
 
 
-def _first_channels(graph: Graph, layout: dict[str, Any], value: str) -> int | None:
+def _first_channels(graph: LayerGraph, layout: dict[str, Any], value: str) -> int | None:
     """Channels of an input, from a convolution that takes it."""
     ops, places = layout["layers"], layout["places"]
     for call in graph.calls:
@@ -347,7 +346,7 @@ def _first_channels(graph: Graph, layout: dict[str, Any], value: str) -> int | N
     return None
 
 
-def _last_channels(graph: Graph, layout: dict[str, Any], value: str) -> int | None:
+def _last_channels(graph: LayerGraph, layout: dict[str, Any], value: str) -> int | None:
     """Channels of an output, from the nearest layer with a kernel on a path without merges."""
     ops, places = layout["layers"], layout["places"]
     makers = {call.output: call for call in graph.calls}

@@ -40,9 +40,10 @@ def inspect(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     ``payload["memory_limit_bytes"]`` bounds what that may take (8 GiB unless said).
     """
     from ..models import inspect_model, open_model
+    from ..models.hdf5_reader import reading_here
 
     path = _model_path(payload)
-    with memory_limited(int(payload.get("memory_limit_bytes") or INSPECTION_BYTES)):
+    with memory_limited(int(payload.get("memory_limit_bytes") or INSPECTION_BYTES)), reading_here():
         report = inspect_model(path)
         if payload.get("load") and not report.card_error:
             open_model(path, backend=payload.get("backend"), device=payload.get("device") or "cpu").close()
@@ -57,10 +58,11 @@ def load(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     import numpy as np
 
+    from ..models.hdf5_reader import reading_here
     from ..models.probing import probe_slice, run_trial
 
     began = time.perf_counter()
-    with memory_limited(int(payload.get("memory_limit_bytes") or INSPECTION_BYTES)):
+    with memory_limited(int(payload.get("memory_limit_bytes") or INSPECTION_BYTES)), reading_here():
         model = MODEL.get({"device": "cpu", **payload}, context)
         batch = probe_slice(model, payload.get("channels"), payload.get("multiple_of"))
         output = run_trial(model, batch)
@@ -82,11 +84,12 @@ def convert(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     ``payload["options"]`` are the other arguments of `convert_model`.
     """
     from ..models.converting import convert_model
+    from ..models.hdf5_reader import reading_here
 
     out = payload.get("out")
     if not out or not isinstance(out, str):
         raise InputError("no name to write to was given", mend="give one")
-    with memory_limited(int(payload.get("memory_limit_bytes") or 0)):
+    with memory_limited(int(payload.get("memory_limit_bytes") or 0)), reading_here():
         done = convert_model(
             _model_path(payload),
             out,
