@@ -107,7 +107,8 @@ def _looks(m: Any, settings: Augmentation, name: str, keys: list[str]) -> Any:
     if name == "brightness":
         return m.RandStdShiftIntensityd(keys, prob=p, factors=asked.strength)
     if name == "low_resolution":
-        return m.RandSimulateLowResolutiond(keys, prob=p, zoom_range=(1 / asked.factor, 1.0))
+        limits = (1 / asked.factor, 1.0)
+        return m.RandSimulateLowResolutiond(keys, prob=p, zoom_range=limits, upsample_mode="bilinear")
     if name == "bias_field":
         return m.RandBiasFieldd(keys, prob=p, coeff_range=(-asked.strength, asked.strength))
     raise ValueError(f"{name} has no counterpart in MONAI")
