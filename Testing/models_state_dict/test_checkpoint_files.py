@@ -35,8 +35,15 @@ def prefixed(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
     return collections.OrderedDict((prefix + name, tensor) for name, tensor in state.items())
 
 
-KEYS = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights", "params", "unet", "generator")
-PREFIXES = ("module.", "model.", "module.net.", "_orig_mod.")
+KEYS = (
+    "state_dict", "model_state_dict", "model", "net", "network", "network_state_dict", "network_weights", "weights",
+    "params", "unet", "generator", "segmentor", "best_model",
+)  # fmt: skip
+PREFIXES = ("module.", "model.", "module.net.", "_orig_mod.", "module._orig_mod.", "model._orig_mod.", "net.module.")
+AVERAGES = (
+    "ema", "model_ema", "ema_model", "ema_state_dict", "state_dict_ema", "ema_weights", "swa_model", "swa_state_dict",
+    "averaged_model", "shadow",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -99,6 +106,30 @@ def test_averaged_weights_come_before_the_last_ones(network, tmp_path, where) ->
     np.testing.assert_array_equal(first_weight(path), averaged["inc.double_conv.0.weight"].numpy())
     report = inspect_state_dict(path)
     assert report.details["averaged"] and any("averaged" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize("key", AVERAGES)
+@pytest.mark.parametrize("last", ["state_dict", "model"])
+def test_averaged_weights_are_known_by_every_usual_key(network, tmp_path, key, last) -> None:
+    """And what was taken is said, with the prefixes of both tables left out."""
+    other = randomise(IncDownUp(width=2), seed=9).state_dict()
+    path = tmp_path / "c.pt"
+    torch.save({last: prefixed(other, "module."), key: prefixed(network.state_dict(), "module.")}, path)
+    np.testing.assert_array_equal(first_weight(path), network.state_dict()["inc.double_conv.0.weight"].numpy())
+    report = inspect_state_dict(path)
+    assert report.details["averaged"] and report.details["weights"].startswith(f"under '{key}'")
+    assert any(f"averaged weights under '{key}'" in warning for warning in report.warnings)
+
+
+def test_averages_without_names_are_told_of(network, tmp_path) -> None:
+    """torch_ema writes a list; the last weights are taken, and a person must know."""
+    path = tmp_path / "c.pt"
+    shadow = [tensor + 1 for tensor in network.parameters()]
+    torch.save({"model": network.state_dict(), "ema": {"decay": 0.99, "shadow_params": shadow}}, path)
+    np.testing.assert_array_equal(first_weight(path), network.state_dict()["inc.double_conv.0.weight"].numpy())
+    report = inspect_state_dict(path)
+    assert not report.details["averaged"]
+    assert any("'ema.shadow_params' have no names" in warning for warning in report.warnings)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,8 @@ def describe(report: ModelReport) -> list[str]:
     lines = [f"{report.path.name}: {', '.join(part for part in kind if part)}"]
     if report.parameters is not None:
         lines.append(_line("parameters", f"{report.parameters:,}"))
+    if "weights" in report.details:
+        lines.append(_line("weights", str(report.details["weights"])))
     lines += [_line("input", _tensor(info)) for info in report.inputs]
     lines += [
         _line("output", _tensor(info) + (f", ends in a {report.ends_in}" if report.ends_in else ""))

@@ -1,8 +1,8 @@
 """Looking into and converting model files from strangers: the framework's part happens in a worker with limits.
 
-The static checks come first, here, in the process that asks (they import no framework); Keras files are looked at in the
-worker as well, whose reader of HDF5 is a C library. Then the worker loads the file under a
-limit of memory (held on Linux) and of time. A file that breaks its reader takes the worker with it and nothing else.
+The static checks come first, here, in the process that asks (they import no framework); Keras files are looked at in
+the worker as well, whose reader of HDF5 is a C library. Then the worker loads the file under a limit of memory (held on
+Linux) and of time. A file that breaks its reader takes the worker with it and nothing else.
 """
 
 from __future__ import annotations

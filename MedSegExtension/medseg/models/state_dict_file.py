@@ -18,7 +18,7 @@ from ..card import Architecture, ModelCard
 from ..errors import InputError
 from .checkpoint_pickle import Checkpoint, Inert, StoredArray, open_checkpoint
 from .report import ModelReport, TensorInfo
-from .state_dict_find import StateDict, is_counter, state_dicts
+from .state_dict_find import StateDict, is_counter, nameless_averages, state_dicts
 from .state_dict_recognise import Recognition, recognise
 
 #: Formats that hold no network beside its weights.
@@ -62,6 +62,12 @@ def inspect_state_dict(path: Path) -> ModelReport:
             report.details["beside_the_weights"] = others
         if found.averaged:
             report.warnings.append(f"the averaged weights {found.where} were taken, not the last ones of training")
+        else:
+            nameless = nameless_averages(checkpoint.root)
+            if nameless is not None:
+                report.warnings.append(
+                    f"the averaged weights under {nameless[:80]!r} have no names: the last ones of training were taken"
+                )
         describe_weights(report, found, recognition)
     return report
 

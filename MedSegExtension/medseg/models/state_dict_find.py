@@ -52,6 +52,25 @@ def state_dicts(root: Any) -> Iterator[StateDict]:
                 yield StateDict(place, prefix, part, averaged)
 
 
+def nameless_averages(root: Any) -> str | None:
+    """Where averaged weights lie in a list, without names (torch_ema's ``shadow_params``), which are not taken."""
+    stack: list[tuple[str, Any, int]] = [("", root, 0)]
+    for _ in range(MAX_VISITED):
+        if not stack:
+            break
+        place, value, depth = stack.pop()
+        if isinstance(value, (list, tuple)) and _AVERAGED.search(place):
+            if any(isinstance(item, StoredArray) for item in value[:1]):
+                return place
+        elif isinstance(value, dict) and depth < _MAX_DEPTH:
+            stack.extend(
+                (f"{place}.{name}" if place else name, item, depth + 1)
+                for name, item in value.items()
+                if isinstance(name, str) and isinstance(item, (dict, list, tuple)) and not _OTHERS.search(name)
+            )
+    return None
+
+
 def is_counter(name: str) -> bool:
     """Whether a tensor only counts, and may be missing or left over."""
     return name.rpartition(".")[2] in _COUNTERS
