@@ -91,7 +91,7 @@ def test_report_of_two_runs(runs: list[Path], tmp_path: Path) -> None:
     assert text.index("What was compared") < text.index("At a glance")
     heading = next(n for n, row in enumerate(page.rows) if row[:1] == ["training"])
     assert page.rows[heading] == ["training", "augmentation"]
-    assert [row[1] for row in page.rows[heading + 1 : heading + 3]] == ["none", "rotation"]
+    assert [row[1] for row in page.rows[heading + 1 : heading + 3]] == ["none", "rotation (probability 1, degrees 15)"]
     compared = result["comparisons"]["ellipsoid"]["dice"][0]
     assert compared["difference"] == pytest.approx(sum(dices[1][p] - dices[0][p] for p in dices[0]) / 2)
     assert compared["low"] <= compared["difference"] <= compared["high"]

@@ -29,16 +29,28 @@ def differing(trainings: Sequence[Training]) -> dict[str, list[str]]:
 
 
 def augmentation_of(config: Config) -> str:
-    """The preset's name where it is one, and what it does: ``rotation: rotation ±15°``, ``none``."""
+    """The preset's name where it is one, and what it does: ``rotation (probability 1, degrees 15)``, ``none``."""
     settings = config.augmentation
     transforms = {name: value for name, value in settings.transforms.items() if name != "identity"}
     if not transforms:
         return "none"
     preset = next((name for name, each in PRESETS.items() if Augmentation.model_validate(each) == settings), "")
-    listed = ", ".join(name.replace("_", " ") for name in transforms)
+    listed = ", ".join(f"{name.replace('_', ' ')} ({_strength(each)})" for name, each in transforms.items())
     policy = {"one": "one of them", "one_of": "one of them", "some_of": "some of them"}.get(settings.policy, "")
     text = f"{listed} ({policy} for each sample)" if policy and len(transforms) > 1 else listed
-    return text if preset in ("", text) else f"{preset}: {text}"
+    return text if preset == "" or preset in transforms else f"{preset}: {text}"
+
+
+def _strength(transform: Any) -> str:
+    """``probability 1, degrees 15``: its settings as they stand."""
+    return ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in transform.model_dump().items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        numbers = all(isinstance(n, (int, float)) for n in value)
+        return (" to " if numbers and len(value) == 2 else " and ").join(_plain(n) for n in value)
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
 def _flat(data: Any, prefix: str = "") -> dict[str, Any]:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 78rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }
 h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem }
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } p { max-width: 48rem }
 .notice { background: #fff4d6; border-left: 4px solid #d99a00; padding: .5rem .8rem; margin: .6rem 0 }
 .wide { overflow-x: auto } table { border-collapse: collapse; margin: .4rem 0; font-size: .92rem }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #d8dee4; text-align: right; white-space: nowrap }
-td { font-variant-numeric: tabular-nums } th { font-weight: 600 }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #d8dee4; text-align: right; white-space: nowrap }
+td { font-variant-numeric: tabular-nums } th { font-weight: 600; white-space: normal; vertical-align: bottom }
 th:first-child, td:first-child, .facts td, .facts th { text-align: left }
 .facts td { white-space: normal }
 summary { font-size: 1.1rem; font-weight: 600; cursor: pointer; margin: 1.2rem 0 .3rem }
@@ -51,7 +51,7 @@ def facts(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def folded(title: str, sections: Iterable[str]) -> str:
-    """What opens on a click; printed, it is open."""
+    """What opens on a click."""
     return f"<details><summary>{escape(title)}</summary>{''.join(sections)}</details>"
 
 

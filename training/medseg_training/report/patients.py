@@ -48,6 +48,7 @@ def _patients_of(training: Training, part: str, value: int) -> list[str]:
     return [
         page.heading(training.labels[value], 3),
         page.table(["patient", *(heading for _, heading, _ in FIGURES)], rows, low),
+        *([page.paragraph("Red: more than 0.1 below the median.", small=True)] if low else []),
         page.drawing(
             plots.agreement_of_volumes(training, part, value),
             "Volumes after Bland and Altman: each dot is a case; dashed, where 95 % of the differences are expected",
