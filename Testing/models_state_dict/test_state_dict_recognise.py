@@ -13,7 +13,18 @@ from medseg.card import Architecture
 from medseg.models.state_dict_file import complete_card, inspect_state_dict, load_state_dict_network
 from medseg.models.state_dict_recognise import recognise
 from medseg.networks import PRESETS, build_network
-from public_unets import BrainHub, DoubleDown, DownsUps, Gated, IncDownUp, Numbered, UpConv, randomise
+from public_unets import (
+    BrainHub,
+    DoubleDown,
+    DownsUps,
+    Gated,
+    IncDownUp,
+    Numbered,
+    SemiSupervised,
+    ShortNames,
+    UpConv,
+    randomise,
+)
 
 
 def check(network: torch.nn.Module, path: Path, channels: int, size: tuple[int, int] = (32, 48), **saved: Any) -> Any:
@@ -72,6 +83,9 @@ def test_every_preset_is_told_by_its_shapes(preset: str) -> None:
         (Gated, 1),
         (Numbered, 3),
         (lambda: Numbered(nested=False), 3),
+        (ShortNames, 3),
+        (SemiSupervised, 1),
+        (lambda: SemiSupervised(bilinear=True), 1),
     ],
     ids=[
         "inc",
@@ -85,6 +99,9 @@ def test_every_preset_is_told_by_its_shapes(preset: str) -> None:
         "gated",
         "nested",
         "numbered",
+        "short names",
+        "semi-supervised",
+        "semi-supervised bilinear",
     ],
 )
 def test_public_unets_give_their_own_numbers(
@@ -104,6 +121,10 @@ def test_heads_for_deep_supervision_are_left_aside(tmp_path: Path) -> None:
     with torch.inference_mode():
         torch.testing.assert_close(loaded(x), network(x), rtol=1e-5, atol=1e-5)
     assert report.details["not_used"][0].startswith("final1")
+    network = randomise(SemiSupervised(heads=True))
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    report = inspect_state_dict(tmp_path / "w.pth")
+    assert report.details["not_used"][0].startswith("decoder.out_conv_dp") and report.out_channels == 3
 
 
 def test_a_size_that_is_no_multiple_is_padded_as_this_family_does(tmp_path: Path) -> None:

@@ -277,3 +277,102 @@ class Numbered(nn.Module):
         for level in range(3, -1, -1):
             x = self._run(level, 4 - level, made[level, 0], up(x))
         return self.final(x)
+
+
+class ShortNames(nn.Module):
+    """Names e1.conv.conv1, e1.conv.bn1, b.conv1, d1.up, d1.conv.conv1, outputs."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        wide = [3, *(width * 2**level for level in range(5))]
+
+        def block(before: int, after: int) -> nn.Module:
+            module = nn.Module()
+            for number, source in ((1, before), (2, after)):
+                module.add_module(f"conv{number}", nn.Conv2d(source, after, 3, padding=1))
+                module.add_module(f"bn{number}", nn.BatchNorm2d(after))
+            return module
+
+        for level in range(1, 5):
+            module = nn.Module()
+            module.conv = block(wide[level - 1], wide[level])
+            setattr(self, f"e{level}", module)
+        self.b = block(wide[4], wide[5])
+        for number in range(1, 5):
+            module = nn.Module()
+            module.up = nn.ConvTranspose2d(wide[6 - number], wide[5 - number], 2, stride=2)
+            module.conv = block(2 * wide[5 - number], wide[5 - number])
+            setattr(self, f"d{number}", module)
+        self.outputs = nn.Conv2d(width, 1, 1)
+
+    @staticmethod
+    def run(block: nn.Module, x: Tensor) -> Tensor:
+        for number in (1, 2):
+            x = F.relu(getattr(block, f"bn{number}")(getattr(block, f"conv{number}")(x)))
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = []
+        for level in range(1, 5):
+            values.append(self.run(getattr(self, f"e{level}").conv, x))
+            x = F.max_pool2d(values[-1], 2)
+        x = self.run(self.b, x)
+        for number in range(1, 5):
+            level = getattr(self, f"d{number}")
+            x = self.run(level.conv, torch.cat((level.up(x), values.pop()), 1))
+        return self.outputs(x)
+
+
+class SemiSupervised(nn.Module):
+    """Names encoder.in_conv.conv_conv.0, encoder.down1.maxpool_conv.1.conv_conv.0, decoder.up1.up (or conv1x1),
+    decoder.up1.conv.conv_conv.0, decoder.out_conv; LeakyReLU, and heads for deep supervision with ``heads``."""
+
+    def __init__(self, width: int = 4, bilinear: bool = False, heads: bool = False) -> None:
+        super().__init__()
+        wide = [1, *(width * 2**level for level in range(5))]
+
+        def block(before: int, after: int) -> nn.Module:
+            module = nn.Module()
+            layers: list[nn.Module] = []
+            for source in (before, after):
+                layers += [
+                    nn.Conv2d(source, after, 3, padding=1),
+                    nn.BatchNorm2d(after),
+                    nn.LeakyReLU(),
+                    nn.Dropout(0.1),
+                ]
+            module.conv_conv = nn.Sequential(*layers[:-1])
+            return module
+
+        self.encoder, self.decoder, self.bilinear = nn.Module(), nn.Module(), bilinear
+        self.encoder.in_conv = block(1, wide[1])
+        for level in range(1, 5):
+            module = nn.Module()
+            module.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), block(wide[level], wide[level + 1]))
+            setattr(self.encoder, f"down{level}", module)
+        for number in range(1, 5):
+            module, before, after = nn.Module(), wide[6 - number], wide[5 - number]
+            if bilinear:
+                module.conv1x1 = nn.Conv2d(before, after, 1)
+            else:
+                module.up = nn.ConvTranspose2d(before, after, 2, stride=2)
+            module.conv = block(2 * after, after)
+            setattr(self.decoder, f"up{number}", module)
+            if heads:
+                setattr(self.decoder, f"out_conv_dp{number}", nn.Conv2d(wide[number], 3, 3, padding=1))
+        self.decoder.out_conv = nn.Conv2d(width, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = [self.encoder.in_conv.conv_conv(x)]
+        for level in range(1, 5):
+            pool, block = getattr(self.encoder, f"down{level}").maxpool_conv
+            values.append(block.conv_conv(pool(values[-1])))
+        x = values.pop()
+        for number in range(1, 5):
+            level = getattr(self.decoder, f"up{number}")
+            if self.bilinear:
+                x = F.interpolate(level.conv1x1(x), scale_factor=2, mode="bilinear", align_corners=True)
+            else:
+                x = level.up(x)
+            x = level.conv.conv_conv(torch.cat((values.pop(), x), 1))
+        return self.decoder.out_conv(x)

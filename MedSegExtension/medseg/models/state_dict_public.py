@@ -37,6 +37,12 @@ class Layout:
     head_activation: str = "none"
     #: Beginning of the names of an attention gate, whose parts are W_g, W_x and psi.
     gate: Namer | None = None
+    #: Whether the upsampling's own convolution goes with interpolation and is not transposed.
+    interpolates: bool = False
+    #: Of LeakyReLU; 0 for ReLU.
+    slope: float = 0.0
+    #: Beginning of the names of heads that only training uses.
+    unused: str | None = None
 
 
 def _level(text: str, last: str | None = None, first: str | None = None) -> Namer:
@@ -129,6 +135,30 @@ LAYOUTS = (
         "final_conv",
         True,
     ),
+    Layout(
+        "U-Net with the tensor names e1.conv, b, d1.up, outputs",
+        _level("e{one}.conv.", last="b."),
+        _level("d{rise}.conv."),
+        ("conv1", "bn1", "conv2", "bn2"),
+        (_level("d{rise}.up"), None),
+        "outputs",
+        False,
+    ),
+    *(
+        Layout(
+            "U-Net of semi-supervised learning (encoder.in_conv.conv_conv, decoder.up1, decoder.out_conv)",
+            _level("encoder.down{level}.maxpool_conv.1.conv_conv.", first="encoder.in_conv.conv_conv."),
+            _level("decoder.up{rise}.conv.conv_conv."),
+            ("0", "1", "4", "5"),
+            (_level("decoder.up{rise}." + part), None),
+            "decoder.out_conv",
+            True,
+            interpolates=part == "conv1x1",
+            slope=0.01,
+            unused="decoder.out_conv_dp",
+        )
+        for part in ("up", "conv1x1")
+    ),
 )
 
 
@@ -200,10 +230,11 @@ def _fit(layout: Layout, levels: int, shapes: Shapes) -> dict[str, Any] | None:
                     take(f"{layout.gate(level, levels)}{theirs}.0", f"gates.{level}.{ours}_conv")
                     take(f"{layout.gate(level, levels)}{theirs}.1", f"gates.{level}.{ours}_norm")
     take(layout.head, "head")
-    if set(names) != set(shapes):
+    left = tuple(name for name in shapes if layout.unused is not None and name.startswith(layout.unused))
+    if {*names, *left} != set(shapes):
         return None
-    renamed = {names[name]: shape for name, shape in shapes.items()}
-    return _describe(layout, levels, renamed, names)
+    renamed = {names[name]: shape for name, shape in shapes.items() if name in names}
+    return {**_describe(layout, levels, renamed, names), "left": left}
 
 
 def _describe(layout: Layout, levels: int, ours: Shapes, names: dict[str, str]) -> dict[str, Any]:
@@ -235,9 +266,11 @@ def _describe(layout: Layout, levels: int, ours: Shapes, names: dict[str, str]) 
         arguments["gate_widths"] = [ours[f"gates.{level}.out_conv.weight"][1] for level in range(levels - 1)]
     assumed = [
         f"concatenation of {'the skip connection first' if layout.skip_first else 'the upsampled values first'}",
-        "ReLU",
+        f"LeakyReLU with slope {layout.slope}" if layout.slope else "ReLU",
     ]
-    if has_up and layout.up[1] is None:
+    if layout.slope:
+        arguments["slope"] = layout.slope
+    if has_up and layout.up[1] is None and not layout.interpolates:
         arguments["upsampling"] = "transposed"
         arguments["up_kernel"] = ours["up.0.conv.weight"][2]
         arguments["up_widths"] = [ours[f"up.{level}.conv.weight"][1] for level in range(levels - 1)]

@@ -34,6 +34,7 @@ class PlainUNet(nn.Module):
     head_activation : "none" or "sigmoid", as the last layer.
     gate_widths : inner channels of an additive attention gate on each skip connection (Oktay et al. 2018,
         arXiv:1804.03999), fine to coarse; None: no gates.
+    slope : of the activation below zero: 0 is ReLU, above it LeakyReLU.
 
     Maps float32 (B, in_channels, H, W) to (B, out_channels, H, W). Sizes that are no multiple of `multiple_of` are met
     by padding the upsampled side with zeros, half on each side.
@@ -58,6 +59,7 @@ class PlainUNet(nn.Module):
         head_kernel: int = 1,
         head_activation: str = "none",
         gate_widths: Sequence[int] | None = None,
+        slope: float = 0.0,
     ) -> None:
         super().__init__()
         self.in_channels = check_channels("in_channels", in_channels)
@@ -76,6 +78,8 @@ class PlainUNet(nn.Module):
                 raise InputError(f"architecture argument {name} is {size}", mend="use 1, 3, 5 or 7")
         if not 1 <= check_whole("up_kernel", up_kernel) <= 7:
             raise InputError(f"architecture argument up_kernel is {up_kernel}", mend="use 1 to 7")
+        if isinstance(slope, bool) or not isinstance(slope, (int, float)) or not 0 <= slope < 1:
+            raise InputError(f"architecture argument slope is {slope!r}", mend="give a number from 0 to 1")
         self.multiple_of = 2 ** (len(wide) - 1)
         self.skip_first, self.mode = skip_first, upsampling
         self.head_activation = head_activation
@@ -84,7 +88,7 @@ class PlainUNet(nn.Module):
         raised = None if up_widths is None else _widths("up_widths", up_widths, wide[:-1])
 
         def level(before: int, between: int, after: int) -> _Level:
-            return _Level(before, between, after, kernel, norm, bias)
+            return _Level(before, between, after, kernel, norm, bias, float(slope))
 
         self.encoder = nn.ModuleList(
             level(*sizes) for sizes in zip((in_channels, *wide[:-1]), middle, wide, strict=True)
@@ -125,17 +129,22 @@ class PlainUNet(nn.Module):
 
 
 class _Level(nn.Module):
-    """Twice convolution, normalisation, ReLU."""
+    """Twice convolution, normalisation, ReLU or LeakyReLU."""
 
-    def __init__(self, before: int, between: int, after: int, kernel: int, norm: str, bias: bool) -> None:
+    def __init__(self, before: int, between: int, after: int, kernel: int, norm: str, bias: bool, slope: float) -> None:
         super().__init__()
+        self.slope = slope
         self.conv1 = nn.Conv2d(before, between, kernel, padding=kernel // 2, bias=bias)
         self.norm1 = _norm(norm, between)
         self.conv2 = nn.Conv2d(between, after, kernel, padding=kernel // 2, bias=bias)
         self.norm2 = _norm(norm, after)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))))
+        x = self._active(self.norm1(self.conv1(x)))
+        return self._active(self.norm2(self.conv2(x)))
+
+    def _active(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self.slope) if self.slope else F.relu(x)
 
 
 class _Gate(nn.Module):
