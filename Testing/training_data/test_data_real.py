@@ -47,6 +47,36 @@ def test_lung_fields_with_their_own_table(shared_data: Path) -> None:
     assert loaded is not None and set(np.unique(loaded.labels.array)) == {0, 1}
 
 
+def test_a_third_of_the_lungs_is_kept_out_and_chooses_nothing(shared_data: Path) -> None:
+    made = recipe("chest-lungs", shared_data / "chest_xray_lungs")
+    split = split_patients(list_cases(made)[0], made.split)
+    parts = [set(split.training), set(split.validation), set(split.hold_out)]
+    assert [len(part) for part in parts] == [69, 8, 33] and len(set.union(*parts)) == 110
+
+
+def test_lobes_of_one_brain_in_blocks(shared_data: Path) -> None:
+    made = recipe("brain-lobes", shared_data / "brain")
+    assert lines(made) == []  # blocks of air beside the skull-stripped brain are no cases
+    cases, _ = list_cases(made)
+    split = split_patients(cases, made.split)
+    assert (len(split.training), len(split.hold_out)) == (10, 2)
+    held = [load_case(case, made)[0] for case in cases if case.name in split.hold_out]
+    seen = {int(v) for loaded in held if loaded is not None for v in np.unique(loaded.labels.array)}
+    assert seen == {0, 1, 2, 3, 4, 5, 6}  # every lobe is judged
+
+
+def test_membranes_learn_with_the_border_map_of_cells(shared_data: Path) -> None:
+    from medseg_training.losses.planes import border_weight
+
+    made = recipe("isbi-membranes", shared_data / "isbi2012")
+    term = made.loss.all_terms["border_cross_entropy"]
+    loaded, _ = load_case(list_cases(made)[0][0], made)
+    assert loaded is not None
+    membrane = loaded.labels.array[0]
+    weight = border_weight(membrane, term)  # type: ignore[arg-type]
+    assert weight[membrane == 0].max() == 0 and weight[membrane == 1].max() > 0.5 * term.w0  # type: ignore[attr-defined]
+
+
 def test_liver(shared_data: Path) -> None:
     made = recipe("liver-chaos", shared_data / "chaos_t2spir")
     cases, problems = list_cases(made)
