@@ -58,7 +58,7 @@ def describe(report: ModelReport) -> list[str]:
     lines = [f"{report.path.name}: {', '.join(part for part in kind if part)}"]
     if report.parameters is not None:
         lines.append(_line("parameters", f"{report.parameters:,}"))
-    if "weights" in report.details:
+    if report.format == "state_dict":
         lines.append(_line("weights", str(report.details["weights"])))
     lines += [_line("input", _tensor(info)) for info in report.inputs]
     lines += [
@@ -124,7 +124,11 @@ def _card(report: ModelReport) -> list[str]:
             "slices",
             card.plane
             + (f", orientation {card.orientation}" if card.orientation else "")
-            + f", {card.input.size.mode}, intensities {normalisation.kind} over the {normalisation.scope}",
+            + (
+                ", prepared by nnU-Net's plans"
+                if card.preparation
+                else f", {card.input.size.mode}, intensities {normalisation.kind} over the {normalisation.scope}"
+            ),
         ),
         _line("labels", f"{labels} ({card.output.activation})"),
     ]
