@@ -1,7 +1,8 @@
 """Makes a corpus of hostile and broken model files: ``python Testing/hostile/corpus.py FOLDER``.
 
 Every payload makes a folder below ``FOLDER/executed`` when it runs, so that a look there tells whether one did. The
-files are the same for the same versions of the libraries; flips are drawn from a fixed seed.
+files are the same for the same versions of the libraries; flips are drawn from a fixed seed, or from another one with
+``MEDSEG_FLIP_SEED=NUMBER``.
 """
 
 from __future__ import annotations
@@ -536,7 +537,7 @@ def graphs(corpus: Corpus) -> None:
 
 def broken(corpus: Corpus, models: dict[str, bytes]) -> None:
     """Each valid model cut at every tenth and with bytes flipped, half of the flips near its head or tail."""
-    rng = np.random.default_rng(2026)
+    rng = np.random.default_rng(int(os.environ.get("MEDSEG_FLIP_SEED", "2026")))
     for kind, content in models.items():
         for tenth in range(10):
             corpus.add(f"cut-{tenth}0-{kind}", content[: len(content) * tenth // 10])
