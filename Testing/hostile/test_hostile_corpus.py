@@ -124,7 +124,8 @@ def test_damaged_weights_are_loaded_in_a_worker_and_end_nothing_else(corpus, tmp
                 assert "\n" not in error.line() and len(error.line()) < 1500
             answered += request.finished
         assert answered == 5 * len(WALLED)
-        assert client.wait(client.submit("load", {"model": corpus.files["valid-onnx"]}, timeout_s=300))["output"][0] == 1
+        still = client.submit("load", {"model": corpus.files["valid-onnx"]}, timeout_s=300)
+        assert client.wait(still)["output"][0] == 1
     assert list(corpus.executed.iterdir()) == []
 
 
