@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -147,3 +148,16 @@ def test_patients_held_out_of_all_folds_are_no_out_of_fold_figures(runs: list[Pa
     (tmp_path / "comparison.json").write_text(json.dumps({"variants": ["other", "crossval"]}), encoding="utf-8")
     shutil.copytree(folder, tmp_path / "other")
     assert [path.name for path in expand([tmp_path, runs[0]])] == ["other", "crossval", "plain"]
+
+
+def test_the_loss_on_validation_patients_is_drawn_beside_that_of_training(runs: list[Path]) -> None:
+    from medseg_training.report import plots
+    from medseg_training.report.collect import read_training
+
+    training = read_training(runs[0])
+    drawn = plots.curves(training)
+    assert "validation patients (dashed)" in drawn and "plain, validation" in drawn
+    without = [
+        {k: v for k, v in line.items() if k != "validation_loss"} for line in next(iter(training.curves.values()))
+    ]
+    assert "dashed" not in plots.curves(replace(training, curves={"plain": without}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 _STYLE = """
@@ -17,6 +17,7 @@ td { font-variant-numeric: tabular-nums } th { font-weight: 600; white-space: no
 th:first-child, td:first-child, .facts td, .facts th { text-align: left }
 .facts td { white-space: normal }
 summary { font-size: 1.1rem; font-weight: 600; cursor: pointer; margin: 1.2rem 0 .3rem }
+.name { white-space: nowrap; margin-right: 1rem }
 .low { color: #a40000; font-weight: 600 } svg { max-width: 100%; height: auto } figcaption, .small { color: #57606a }
 figure { margin: .5rem 0 } .pair { display: flex; flex-wrap: wrap; gap: 1rem } img { max-width: 100%; background: #000 }
 @media print { body { margin: 0; font-size: 11px } h2 { break-after: avoid } figure, table { break-inside: avoid } }
@@ -84,3 +85,12 @@ def picture(png: bytes, caption: str) -> str:
         f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
+
+
+def legend(colours: Mapping[str, str]) -> str:
+    """Names, each beside its colour."""
+    each = (
+        f'<span class="name"><span style="color:{colour}">■</span> {escape(name)}</span>'
+        for name, colour in colours.items()
+    )
+    return f"<p>{''.join(each)}</p>"

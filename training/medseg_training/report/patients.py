@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from medseg.metrics import summarise_values
 
+from ..rundir import RunDirectory
 from . import page, plots
 from .certainty import Counts, best_threshold, calibration, precision_recall, roc
 from .collect import Training
@@ -95,9 +96,23 @@ def best_and_worst(training: Training, part: str, seen: dict[str, Prediction], c
     count = min(count, len(ranked) // 2) or len(ranked)
     sections = [
         page.heading(f"Worst and best cases: {training.name}"),
-        page.paragraph("The slice with most of the reference. White: reference. Orange: what the network found."),
+        page.paragraph(
+            "The slice with most of the reference. "
+            + (
+                "Left the image, in the middle the reference, on the right what the network found."
+                if len(training.labels) > 1
+                else "White: reference. Orange: what the network found."
+            )
+        ),
+        *([page.legend(colours_of(training))] if len(training.labels) > 1 else []),
     ]
     chosen = {"worst": ranked[:count], "best": ranked[-count:][::-1] if len(ranked) > count else []}
     for word, cases in chosen.items():
         sections += [page.picture(seen[case].picture, f"{word}: {case}, Dice {score(case):.3f}") for case in cases]
     return sections
+
+
+def colours_of(training: Training) -> dict[str, str]:
+    """The colour of each label, as the card has it."""
+    labels = RunDirectory(training.runs[0]).read_config().draft.output.labels
+    return {label.name: "#{:02x}{:02x}{:02x}".format(*label.color) for label in labels}

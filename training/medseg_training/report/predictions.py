@@ -70,26 +70,37 @@ def _predict(loaded: LoadedCase, model: Any, card: ModelCard) -> Prediction:
 
 
 def _picture(loaded: LoadedCase, found: np.ndarray, card: ModelCard) -> Picture:
-    """The slice, in the plane the network saw, with most of the reference: bare, and with both outlines."""
+    """The slice, in the plane the network saw, with most of the reference: bare, and with both outlines; of several
+    labels bare, the reference filled in their colours, and what the network found in the same.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     preparer = SlicePreparer(list(loaded.images), card)
     turn = preparer.reorientation
-    image, truth, mine = (turn.apply(a) for a in (loaded.image.array, loaded.labels.array, found))
-    weight = (truth > 0).sum((1, 2)) if truth.any() else (mine > 0).sum((1, 2))
+    image, truth, found = (turn.apply(a) for a in (loaded.image.array, loaded.labels.array, found))
+    weight = (truth > 0).sum((1, 2)) if truth.any() else (found > 0).sum((1, 2))
     index = int(weight.argmax())
     _, rows, columns = turn.spacing(loaded.image)
     low, high = np.percentile(image, [1, 99.7])
-    figure = Figure(figsize=(6.4, 3.3), dpi=90, facecolor="black", layout="constrained")
+    several = len(card.output.labels) > 1
+    panels: list[list[tuple[np.ndarray, str]]] = [[], [(truth, "#ffffff"), (found, "#ffb000")]]
+    if several:
+        panels = [[], [(truth, "")], [(found, "")]]
+    figure = Figure(figsize=(3.2 * len(panels), 3.3), dpi=90, facecolor="black", layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, outlined in zip(figure.subplots(1, 2), (False, True), strict=True):
+    for axes, drawn in zip(figure.subplots(1, len(panels)), panels, strict=True):
         axes.imshow(image[index], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=rows / columns)
         axes.axis("off")
-        for label in card.output.labels if outlined else ():
-            for mask, colour in ((truth[index] == label.value, "#ffffff"), (mine[index] == label.value, "#ffb000")):
-                if mask.any():
-                    axes.contour(mask, [0.5], colors=colour, linewidths=0.9)
+        for labels, outline in drawn:
+            for label in card.output.labels:
+                mask = labels[index] == label.value
+                if mask.any() and outline:
+                    axes.contour(mask, [0.5], colors=outline, linewidths=0.9)
+                elif mask.any():
+                    paint = np.zeros((*mask.shape, 4))
+                    paint[mask] = (*(n / 255 for n in label.color), 0.75)
+                    axes.imshow(paint, aspect=rows / columns)
     out = io.BytesIO()
     figure.savefig(out, format="png", facecolor="black")
     return out.getvalue()
