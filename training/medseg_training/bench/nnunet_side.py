@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,10 +29,9 @@ class Contender:
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.settings, self.device = settings, torch.device(settings.device)
-        self._folder = tempfile.TemporaryDirectory(prefix="medseg-bench-nnunet-")
-        self.root = Path(self._folder.name)
+        self.root = Path(settings.data) / "nnunet"
         for part in ("raw", "preprocessed", "results"):
-            (self.root / part).mkdir()
+            (self.root / part).mkdir(parents=True)
             os.environ[f"nnUNet_{part}"] = str(self.root / part)
         os.environ[WORKERS] = "1"  # for planning too; it takes no 0 there
         torch.backends.cudnn.benchmark = True  # as its own program sets it

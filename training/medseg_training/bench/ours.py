@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,6 @@ class Contender:
         self.device = torch.device(settings.device)
         self._numerics = numerics(self.device, deterministic=False)
         self._numerics.__enter__()  # until this process ends
-        self._folder = tempfile.TemporaryDirectory(prefix="medseg-bench-")
         self._trainers: dict[int, Trainer] = {}
         self._said: list[str] = []
         self._made: tuple[int, tuple[torch.Tensor, torch.Tensor]] | None = None
@@ -115,7 +113,7 @@ class Contender:
                 torch._dynamo.config.recompile_limit = 64  # a graph for each batch size
             display = _Noted(self._said)
             config = self._config(batch)
-            run = RunDirectory(self._folder.name)
+            run = RunDirectory(Path(self.settings.data) / "run")
             trainer = Trainer(config, config.draft, self.store, (), run, display, device=self.device)
             if self._trainers:  # the slices lie on the device once
                 trainer.batches = next(iter(self._trainers.values())).batches

@@ -92,13 +92,13 @@ class Process:
     def measure(self, point: Point, seconds: float, limit_s: float) -> dict[str, Any]:
         return self.ask({"do": "measure", "point": asdict(point), "seconds": seconds}, limit_s)
 
-    def end(self) -> None:
-        """No process of the contender outlives this."""
+    def end(self, grace_s: float = 0.0) -> None:
+        """No process of the contender outlives this. It has nothing to save: what it wrote lies in our folder."""
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
         try:
-            self.process.wait(GRACE_S)
+            self.process.wait(grace_s)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self.process.kill()
         if os.name == "posix":  # its loaders' processes
@@ -122,11 +122,13 @@ class Process:
 @contextlib.contextmanager
 def ending(processes: dict[str, Process]) -> Iterator[None]:
     """End whatever is in ``processes`` when the block ends, however it ends."""
+    grace_s = 0.0
     try:
         yield
+        grace_s = GRACE_S
     finally:
         for process in processes.values():
-            process.end()
+            process.end(grace_s)
 
 
 def own_paths() -> list[str]:
