@@ -142,6 +142,10 @@ def seeds() -> dict[str, bytes]:
     found["program"] = numbers["program"] + graph + b"\0" + table
     found["keras"] = numbers["keras_configuration"] + json.dumps(KERAS).encode()
     found["card"] = numbers["card_text"] + json.dumps(CARD).encode()
+    wired = {**CARD["input"], "tensors": ["flair", "t1"], "constants": {"keep_prob": 1}}
+    planned = {"kind": "nnunet", "plans": PLANS, "dataset": DATASET, "mirroring_axes": [0, 1]}
+    carried = {**CARD, "input": wired, "output": {**CARD["output"], "tensor": "logits"}, "preparation": planned}
+    found["card-planned"] = numbers["card_text"] + json.dumps(carried).encode()
     found["bioimageio"] = numbers["bioimageio"] + DESCRIPTION.encode()
     found["bundle"] = numbers["bundle"] + json.dumps(METADATA).encode() + b"\0" + json.dumps(INFERENCE).encode()
     found["nnunet"] = numbers["nnunet"] + json.dumps(PLANS).encode() + b"\0" + json.dumps(DATASET).encode()

@@ -19,6 +19,7 @@ from medseg.errors import MedSegError
 from medseg.models import inspect_model
 from medseg.models.keras_config import ConfigRefused, entries, parse_config, read_graph
 from medseg.models.keras_layers import is_code, operation
+from medseg.models.nnunet_card import read_preparation
 from medseg.models.pickle_scan import PickleRefused, read_inert, tensors_of
 from medseg.models.protobuf import WireError
 from medseg.models.pt2_program import ProgramRefused
@@ -108,10 +109,14 @@ def keras_configuration(folder: Folder, data: bytes) -> None:
 
 
 def card_text(folder: Folder, data: bytes) -> None:
-    """A model card."""
+    """A model card, and what of nnU-Net's plans it carries."""
     card = ModelCard.from_json(data.decode("utf-8", "replace"))
     if ModelCard.from_dict(json.loads(card.to_json())) != card:
         raise AssertionError("the card does not come back from its own JSON")
+    if card.preparation:
+        plans, mirror = read_preparation(card, Path("model.onnx"))
+        if mirror not in ([], [0], [1], [0, 1]) or min(plans.patch) < 1:
+            raise AssertionError("plans that nobody can follow")
 
 
 def bioimageio(folder: Folder, data: bytes) -> None:

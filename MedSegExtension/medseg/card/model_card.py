@@ -205,8 +205,8 @@ class ModelCard:
     def from_json(cls, text: str, source: str | Path | None = None) -> ModelCard:
         """Parse and validate a card. Raises InputError naming ``source``, the field and the mend."""
         try:
-            data = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+            data = json.loads(text, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
             raise InputError(
                 f"the model card is not valid JSON ({error})", file=source, mend="correct the card or remove it"
             ) from None
@@ -245,6 +245,10 @@ class ModelCard:
 
     def to_json(self, indent: int | None = None) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def _refuse(name: str, what: str, mend: str, source: str | Path | None) -> None:
