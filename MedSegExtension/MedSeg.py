@@ -165,6 +165,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.queue is not None:
             self.queue.clear()
             for panel in (
+                self.inputPanel,
                 self.modelPanel,
                 self.devicePanel,
                 self.advancedPanel,
@@ -185,7 +186,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self) -> None:
         """Called each time another module is opened. A run goes on."""
-        self.advancedPanel.preview.stop()
+        self.advancedPanel.stopPreview()
         self.setParameterNode(None)
 
     @property
@@ -302,8 +303,14 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Check the choices against each other and enable what makes sense now."""
         fit = self.inputPanel.check(self.modelPanel.card)
         reason = ""
-        if self.inputPanel.nodes()[0] is None or not self.modelPanel.path:
-            reason = _("Choose a volume and a model.")
+        if self.inputPanel.nodes()[0] is None:
+            reason = (
+                _("Choose a volume.")
+                if slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+                else _("Load a volume first, as always; the module Sample Data has a synthetic one under MedSeg.")
+            )
+        elif not self.modelPanel.path:
+            reason = _("Choose a model: press Models for the one that ships.")
         elif self.modelPanel.problem:
             reason = self.modelPanel.problem
         elif self.modelPanel.report is not None and self.modelPanel.card is None:
@@ -367,7 +374,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         run = self._newRun()
         if run is not None:
             self.queue.clearFinished()
-            self.advancedPanel.preview.stop()
+            self.advancedPanel.stopPreview()
             self.queue.add(run)
             self.queue.start(only=run)
 
@@ -422,10 +429,22 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.installPanel.explain(error)
         else:
             self.logPanel.add(run.message)
-            self.runPanel.say(_("Done. The result is below.") if isinstance(run, SceneRun) else run.message)
+            if isinstance(run, SceneRun):
+                empty = job.result.empty
+                self.runPanel.say(
+                    _("Done: nothing was found, see below.") if empty else _("Done. The result is below.")
+                )
+            else:
+                self.runPanel.say(run.message)
             self.modelPanel.remember()
             if isinstance(run, SceneRun):
                 self.onResult(job.result, run.nodes[0])
+        if len(self.queue.runs) > 1 and not self.queue.waiting and run.state != "cancelled":
+            self.say(
+                _("{done} of {count} done. Each is listed under Several volumes.").format(
+                    done=sum(one.state == "done" for one in self.queue.runs), count=len(self.queue.runs)
+                )
+            )
         self.update()
 
     def onResult(self, result, volumeNode) -> None:
@@ -433,7 +452,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         seconds = ", ".join(f"{name} {value:.2f} s" for name, value in result.timings.items())
         if seconds:
             self.logPanel.add(f"{result.engine.backend} {result.device}: {seconds}")
-        self.resultPanel.show(result, volumeNode, self.modelPanel.report)
+        self.resultPanel.show(result, volumeNode, self.modelPanel.report, scroll=len(self.queue.runs) <= 1)
         if result.segmentIds:
             self.ductsPanel.choose(result.segmentationNode, next(iter(result.segmentIds.values())))
         self.advancedPanel.setResult(result, volumeNode)
@@ -458,7 +477,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         last = self._last
         if self.queue.running or last is None or last.job is None or last.job.result is None:
             return
-        self.advancedPanel.preview.stop()
+        self.advancedPanel.stopPreview()
         run = DecisionRun(
             self.logic, last.job, last.nodes, self.advancedPanel.threshold(), self.advancedPanel.postprocessing()
         )

@@ -56,7 +56,7 @@ class AdvancedPanel:
     def cleanup(self) -> None:
         self._previewTimer.stop()
         self._smoothingTimer.stop()
-        self.preview.stop()
+        self.stopPreview()
         self._forget()
         self._result = self._volumeNode = None
 
@@ -65,6 +65,11 @@ class AdvancedPanel:
         if self._request is not None and not self._request.finished:
             self._logic.forget(self._request)
         self._request = self._part = None
+
+    def stopPreview(self) -> None:
+        """Take the preview away; the slice views are as before."""
+        self.preview.stop()
+        self.ui.previewLabel.visible = False
 
     def setFlips(self, name: str) -> None:
         self.ui.flipsSelector.currentIndex = list(FLIPS).index(name if name in FLIPS else "none")
@@ -83,7 +88,7 @@ class AdvancedPanel:
 
     def setResult(self, result, volumeNode) -> None:
         """The result that the sliders act on, or None."""
-        self.preview.stop()
+        self.stopPreview()
         self._forget()
         self._result, self._volumeNode = result, volumeNode
         self.update()
@@ -126,7 +131,7 @@ class AdvancedPanel:
     def _onOwnThreshold(self, checked) -> None:
         if not checked:
             self._previewTimer.stop()
-            self.preview.stop()
+            self.stopPreview()
             self.setCard(self._card)
         self.update()
 
@@ -145,7 +150,11 @@ class AdvancedPanel:
             return
         if not self.preview.shown:
             self.preview.start(self._result, self._volumeNode, self._part)
-        self.preview.show(self.ui.thresholdSlider.value)
+        voxels = self.preview.show(self.ui.thresholdSlider.value)
+        self.ui.previewLabel.text = _(
+            "Preview in the slice views: {volume:.1f} ml, before clean-up. It is not written yet."
+        ).format(volume=voxels * self._result.labels.voxel_volume_mm3 / 1000)
+        self.ui.previewLabel.visible = True
 
     def _onPart(self, request) -> None:
         """The worker has sent the probabilities: show what the slider says by now."""

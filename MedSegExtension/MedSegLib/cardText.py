@@ -7,7 +7,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from .messages import inLanguage
+from .messages import asSentence, inLanguage
 
 
 def cardHtml(report: dict) -> str:
@@ -31,7 +31,7 @@ def cardHtml(report: dict) -> str:
         (_("File"), _file(report)),
     ]
     parts.append(_table(rows))
-    parts += [f"⚠ {escape(inLanguage(warning))}" for warning in report.get("warnings", [])]
+    parts += [f"⚠ {escape(asSentence(warning))}" for warning in report.get("warnings", [])]
     return "<br>".join(parts)
 
 
@@ -137,5 +137,5 @@ def _withoutCard(report: dict) -> str:
         parts.append("⚠ " + escape(inLanguage(report["card_error"])))
     else:
         parts.append(_("This file does not say how its network wants its images. Please answer below."))
-    parts += [f"⚠ {escape(inLanguage(warning))}" for warning in report.get("warnings", [])]
+    parts += [f"⚠ {escape(asSentence(warning))}" for warning in report.get("warnings", [])]
     return "<br>".join(parts)

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from .ductsReview import Review, jumpTo, makeReview
 from .ductsScene import branchName, calibreText, ductName, kindName, ras
-from .messages import errorText, inLanguage
+from .messages import asSentence, errorText, inLanguage
 from .segmentChooser import SegmentChooser
 from .segmentsOutput import segmentDigest
 
@@ -107,7 +107,7 @@ class DuctsPanel:
             return
         measurement = job.result["measurement"]
         self.ui.ductsStatusLabel.text = "\n".join(
-            [self._summary(measurement), *(inLanguage(line) for line in measurement["warnings"])]
+            [self._summary(measurement), *(asSentence(line) for line in measurement["warnings"])]
         )
         self._fill(measurement)
         self.review = makeReview(job.result)

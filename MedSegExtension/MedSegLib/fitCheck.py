@@ -10,7 +10,7 @@ from medseg.errors import MedSegError
 from medseg.fit import check_fit
 from slicer.i18n import tr as _
 
-from .messages import errorText, inLanguage
+from .messages import asSentence, errorText
 from .volumeInput import volumesFromNodes
 
 
@@ -52,8 +52,8 @@ def checkNodes(volumeNodes, card: ModelCard) -> FitReport:
     for volume, node, name in zip(volumes, nodes, wanted, strict=True):
         named.append(replace(volume, modality=nodeModality(node) or None, name=name))
     fit = check_fit(named, card)
-    report.problems += [inLanguage(line) for line in fit.problems]
-    report.warnings += [inLanguage(line) for line in fit.warnings]
+    report.problems += [asSentence(line) for line in fit.problems]
+    report.warnings += [asSentence(line) for line in fit.warnings]
     if card.modality and not named[0].modality:
         report.notes.append(
             _("The volume does not say its modality; the model is for {modality}.").format(modality=card.modality)

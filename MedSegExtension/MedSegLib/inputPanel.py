@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from .fitCheck import checkNodes
@@ -12,18 +13,36 @@ from .fitCheck import checkNodes
 ROLE = "inputVolume{number}"
 
 
+#: The check follows a volume that changes when it has been quiet for this long.
+QUIET_MS = 100
+
+
 class InputPanel:
-    """``onChanged()`` is called when a further volume is chosen."""
+    """``onChanged()`` is called when a further volume is chosen, and when a chosen one was changed."""
 
     def __init__(self, ui, onChanged) -> None:
         self.ui, self._onChanged = ui, onChanged
         self.selectors: list = []
         self._names: tuple[str, ...] = ()
         self._parameterNode = None
+        self._observed: list[tuple] = []
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(QUIET_MS)
+        self._timer.connect("timeout()", onChanged)
+        # The parameter node may tell of the choice before the list shows it.
+        ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node=None: self._timer.start())
+
+    def cleanup(self) -> None:
+        """Let go of the volumes."""
+        self._timer.stop()
+        self._observe([])
 
     def setParameterNode(self, parameterNode) -> None:
         """The MRML parameter node that keeps the further volumes, or None."""
         self._parameterNode = parameterNode
+        if parameterNode is None:
+            self.cleanup()
         self._read()
 
     def setCard(self, card) -> None:
@@ -59,6 +78,7 @@ class InputPanel:
 
     def check(self, card):
         """A `FitReport` of the chosen volumes, shown under the card; None without a card."""
+        self._observe([node for node in self.nodes() if node is not None])
         if card is None:
             self.ui.fitLabel.text = ""
             self.ui.fitLabel.visible = False
@@ -67,6 +87,23 @@ class InputPanel:
         self.ui.fitLabel.text = report.text
         self.ui.fitLabel.visible = True
         return report
+
+    def _observe(self, nodes: list) -> None:
+        """Hear of it when a chosen volume gets its image, another spacing, or another place."""
+        if [node for node, _tags in self._observed] == nodes:
+            return
+        for node, tags in self._observed:
+            for tag in tags:
+                node.RemoveObserver(tag)
+        events = (
+            vtk.vtkCommand.ModifiedEvent,
+            slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+            slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+        )
+        self._observed = [(node, [node.AddObserver(event, self._onVolume) for event in events]) for node in nodes]
+
+    def _onVolume(self, caller, event) -> None:
+        self._timer.start()
 
     def _read(self) -> None:
         if self._parameterNode is None:

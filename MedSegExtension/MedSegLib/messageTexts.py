@@ -13,8 +13,6 @@ def words(_) -> tuple[str, ...]:
         _("coronal"),
         _("sagittal"),
         _("acquisition"),
-        _("slices"),
-        _("pixels in the slice"),
         _("mild"),
         _("moderate"),
         _("severe"),
@@ -52,6 +50,8 @@ def sentences(_) -> tuple[str, ...]:
             "these turned by that much"
         ),
         _("the volume was acquired in {acquired} slices, the model reads {plane} ones; expect coarse slices"),
+        _("slices lie {found} mm apart; the model was trained on {low} to {high} mm"),
+        _("pixels in the slice lie {found} mm apart; the model was trained on {low} to {high} mm"),
         _("{what} lie {found} mm apart; the model was trained on {low} to {high} mm"),
         _("the model was trained on {wanted}, the volume is {found}"),
         _("the volume has one slice; the model also looks at neighbours and gets the same slice again"),

@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 
 from .messageTexts import sentences, words
 
-__all__ = ["errorText", "inLanguage", "known"]
+__all__ = ["asSentence", "errorText", "inLanguage", "known"]
 
 
 @cache
@@ -59,7 +59,14 @@ def inLanguage(text: str) -> str:
     return text
 
 
+def asSentence(text: str) -> str:
+    """As `inLanguage`, beginning with a capital."""
+    text = inLanguage(text)
+    return text[:1].upper() + text[1:]
+
+
 def errorText(error: MedSegError) -> str:
     """An error's line in the person's language."""
     mend = None if error.mend is None else inLanguage(error.mend)
-    return MedSegError(inLanguage(error.what), file=error.file, mend=mend).line()
+    what = inLanguage(error.what) if error.file else asSentence(error.what)
+    return MedSegError(what, file=error.file, mend=mend).line()

@@ -75,14 +75,14 @@ def scenarioPanelCancel(test, logic) -> None:
     """The button cancels a run, and the scene stays as it was."""
     widget = panel()
     with testModel() as model:
-        choose(test, widget, addVolume(blocks(400)), model)
+        choose(test, widget, addVolume(blocks(1500)), model)
         before = slicer.mrmlScene.GetNumberOfNodes()
         widget.ui.segmentButton.click()
         waitUntil(test, lambda: widget.job is not None and widget.job.progress is not None)
         started = time.monotonic()
         widget.ui.segmentButton.click()
         waitUntil(test, lambda: not widget.queue.running)
-        test.assertLess(time.monotonic() - started, 5)
+        test.assertLess(time.monotonic() - started, 20)  # a second, on a computer with nothing else to do
     test.assertEqual(widget.job.state, "cancelled")
     test.assertIsInstance(widget.job.error, MedSegError)
     test.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)

@@ -12,8 +12,11 @@ from slicer.i18n import tr as _
 from .cardText import syntheticSentence
 from .exporting import canExportDicom, export, exportDicom
 from .goTo import goTo
-from .messages import errorText, inLanguage
+from .messages import asSentence, errorText
 from .segmentsOutput import SURFACE, showSurface
+
+#: Below this highest probability a lower threshold finds nothing of worth.
+TRACE = 0.05
 
 
 class ResultPanel:
@@ -24,8 +27,9 @@ class ResultPanel:
         self.result = self._volumeNode = None
         self._records: list = []
         table = ui.resultTable
-        table.setHorizontalHeaderLabels([_("Segment"), _("Volume (ml)"), _("Highest probability")])
-        table.horizontalHeader().setStretchLastSection(True)
+        table.setHorizontalHeaderLabels([_("Segment"), _("Volume (ml)"), _("Probability")])
+        table.horizontalHeaderItem(2).setToolTip(_("The highest probability that was seen anywhere."))
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.verticalHeader().hide()
         table.setMaximumHeight(150)
         table.connect("cellDoubleClicked(int,int)", lambda row, column: self.goTo())
@@ -58,18 +62,21 @@ class ResultPanel:
         self.ui.resultCollapsibleButton.visible = False
         self.ui.resultTable.setRowCount(0)
 
-    def show(self, result, volumeNode, report: dict | None) -> None:
-        """Show a `SegmentationResult`."""
+    def show(self, result, volumeNode, report: dict | None, scroll: bool = True) -> None:
+        """Show a `SegmentationResult`, and bring it into sight with ``scroll``."""
         self.result, self._volumeNode = result, volumeNode
         self._records.append(result.record)
         text = result.message
         if result.empty:
-            text += " " + _(
-                "Try a lower threshold under Advanced, and check that the volume is what the model was made for."
+            seen = max(result.engine.highest_probability.values(), default=0.0)
+            text += " " + (
+                _("Try a lower threshold under Advanced, and check that the volume is what the model was made for.")
+                if seen >= TRACE
+                else _("There is no trace of it: check that the volume is what the model was made for.")
             )
         # An empty result is explained above, by the engine too.
         warnings = [line for line in result.warnings if not (result.empty and line.startswith("nothing was found"))]
-        self.ui.resultLabel.text = "\n".join([text, *(f"⚠ {inLanguage(warning)}" for warning in warnings)])
+        self.ui.resultLabel.text = "\n".join([text, *(f"⚠ {asSentence(warning)}" for warning in warnings)])
         self.ui.resultResearchLabel.text = " ".join(
             part for part in (_("Research use only."), syntheticSentence(report)) if part
         )
@@ -80,7 +87,8 @@ class ResultPanel:
         self.ui.show3DButton.checked = bool(display and display.GetVisibility3D()) and self._hasSurface()
         self.ui.show3DButton.blockSignals(blocked)
         self.update()
-        self._scrollHere()
+        if scroll:
+            self._scrollHere()
 
     def _scrollHere(self) -> None:
         """The panel may be longer than its place: bring the result into sight once it is laid out."""
@@ -111,11 +119,13 @@ class ResultPanel:
         for row, info in enumerate(engine.segments):
             voxels = engine.voxel_counts[info.value]
             name = qt.QTableWidgetItem(info.name)
+            name.setToolTip(info.name)
             name.setData(qt.Qt.DecorationRole, qt.QColor(*(round(255 * part) for part in info.color)))
             table.setItem(row, 0, name)
             table.setItem(row, 1, qt.QTableWidgetItem(f"{voxels * millilitres:.1f}" if voxels else "–"))
             table.setItem(row, 2, qt.QTableWidgetItem(f"{engine.highest_probability[info.value]:.2f}"))
-        table.resizeColumnsToContents()
+        for column in (1, 2):
+            table.resizeColumnToContents(column)
         found = next((n for n, info in enumerate(engine.segments) if engine.voxel_counts[info.value]), -1)
         if found >= 0:
             table.selectRow(found)

@@ -39,6 +39,8 @@ class RunPanel:
         self.ui.queueButton.enabled = not reason
         self.ui.queueButton.toolTip = reason or _("Run this choice too, after what is running.")
         self.ui.progressBar.visible = running
+        self.ui.reasonLabel.text = reason
+        self.ui.reasonLabel.visible = bool(reason) and not running
 
     def started(self) -> None:
         self.ui.progressBar.value = 0

@@ -126,21 +126,28 @@ def test_start_returns_at_once_and_reports(tools, logic):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_a_killed_worker_fails_the_job_and_the_next_run_works(tools, logic):
+def test_a_killed_worker_fails_the_job_and_the_next_run_works(tools, logic, monkeypatch, tmp_path):
+    from pathlib import Path
+
+    from medseg.client import WorkerClient
     from medseg.errors import WorkerDied
 
-    node = tools.selfTest.addVolume(tools.selfTest.blockArray((300, 64, 64)))
-    with tools.selfTest.testModel() as model:
-        job = logic.start(
-            node,
-            model,
-            device="cpu",
-            onProgress=lambda moment: os.kill(tools.host.sharedHost().client.pid, signal.SIGKILL),
-        )
-        with pytest.raises(WorkerDied, match="memory"):
-            job.wait()
-        assert job.state == "failed"
-        assert logic.segment(node, model, device="cpu").empty is False
+    monkeypatch.setenv("MEDSEG_TEST_GO", str(tmp_path / "go"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1] / "support"))
+    tools.host.closeSharedHost()
+    host = tools.host._shared = tools.host.WorkerHost(WorkerClient(module="slow_worker"))
+    node = tools.selfTest.addVolume(tools.selfTest.blockArray((300, 32, 32)))
+    try:
+        with tools.selfTest.testModel() as model:
+            kill = lambda moment: os.kill(host.client.pid, signal.SIGKILL)  # noqa: E731
+            job = logic.start(node, model, device="cpu", onProgress=kill)
+            with pytest.raises(WorkerDied, match="memory"):
+                job.wait()
+            assert job.state == "failed"
+            (tmp_path / "go").touch()
+            assert logic.segment(node, model, device="cpu").empty is False
+    finally:
+        tools.host.closeSharedHost()
 
 
 def test_a_volume_that_was_removed_meanwhile_gets_no_segments(tools, logic):

@@ -51,6 +51,7 @@ SIGNALS = {
     "QCheckBox": {"toggled(bool)"},
     "QComboBox": {"activated(int)"},
     "QTableWidget": {"cellDoubleClicked(int,int)", "cellClicked(int,int)"},
+    "qMRMLNodeComboBox": {"currentNodeChanged(vtkMRMLNode*)"},
     "ctkPathLineEdit": {"currentPathChanged(QString)"},
     "ctkSliderWidget": {"valueChanged(double)"},
 }

@@ -53,6 +53,21 @@ class Window(SimpleNamespace):
         return self.module.open()
 
 
+@pytest.fixture
+def slow(window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The application's worker takes its time, until the function that this gives is called."""
+    from medseg.client import WorkerClient
+    from MedSegLib import workerHost
+
+    go = tmp_path / "go"
+    monkeypatch.setenv("MEDSEG_TEST_GO", str(go))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1] / "support"))
+    workerHost.closeSharedHost()
+    client = WorkerClient(module="slow_worker", cancel_grace_s=workerHost.CANCEL_S)
+    workerHost._shared = workerHost.WorkerHost(client)
+    return go.touch
+
+
 @pytest.fixture(params=[False], ids=["attended"])
 def window(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Window]:
     """The module in a fresh scene. Parametrise (indirect) with True for the testing mode, or with a language."""

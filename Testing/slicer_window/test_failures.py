@@ -10,12 +10,13 @@ import slicer
 
 
 @pytest.fixture
-def running(window):
-    """A run that would take long, under way."""
+def running(window, slow):
+    """A run that takes long until `window.go` is called, under way."""
     window.open()
+    window.go = slow
     from MedSegLib import selfTest
 
-    window.volume = selfTest.addVolume(selfTest.blockArray((1500, 64, 64)))
+    window.volume = selfTest.addVolume(selfTest.blockArray((900, 32, 32)))
     window.output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
     window.output.GetSegmentation().AddEmptySegment("drawn", "drawn")
     with selfTest.testModel() as model:
@@ -57,7 +58,7 @@ def segments() -> list[str]:
 def test_cancel(running):
     assert running.ui.segmentButton.text == "Cancel"
     running.ui.segmentButton.click()
-    running.wait(lambda: ended(running), seconds=10)
+    running.wait(lambda: ended(running))
     assert running.ui.statusLabel.text == "Cancelled." and running.ui.segmentButton.text == "Segment"
     assert segments() == ["drawn"] and slicer.mrmlScene.GetNumberOfNodes() == running.nodes
 
@@ -65,6 +66,7 @@ def test_cancel(running):
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_killed_worker(running):
     os.kill(running.pid, signal.SIGKILL)
+    running.go()
     running.wait(lambda: ended(running))
     assert "memory" in running.ui.statusLabel.text and segments() == ["drawn"]
     assert "worker" in running.widget.logPanel.report()
@@ -78,19 +80,21 @@ def test_a_killed_worker(running):
 
 def test_the_input_is_deleted(running):
     slicer.mrmlScene.RemoveNode(running.volume)
-    running.wait(lambda: ended(running), seconds=120)
+    running.go()
+    running.wait(lambda: ended(running))
     assert "removed from the scene" in running.ui.statusLabel.text and segments() == ["drawn"]
 
 
 def test_the_output_is_deleted(running):
     slicer.mrmlScene.RemoveNode(running.output)
-    running.wait(lambda: ended(running), seconds=120)
+    running.go()
+    running.wait(lambda: ended(running))
     assert "removed from the scene" in running.ui.statusLabel.text and segments() == []
 
 
 def test_the_scene_is_closed(running):
     slicer.mrmlScene.Clear(0)
-    running.wait(lambda: ended(running), seconds=10)
+    running.wait(lambda: ended(running))
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
     assert running.ui.resultCollapsibleButton.isHidden() and not running.ui.segmentButton.enabled
     assert running.widget.inputPanel.nodes() == [None]
@@ -101,7 +105,7 @@ def test_the_module_is_left_and_opened_again(running):
     running.module.open()
     assert running.ui.segmentButton.text == "Cancel" and not running.ui.progressBar.isHidden()
     running.ui.segmentButton.click()
-    running.wait(lambda: ended(running), seconds=10)
+    running.wait(lambda: ended(running))
 
 
 def test_the_module_is_reloaded(running):

@@ -19,7 +19,7 @@ KINDS = {"InputError", "MedSegError", "UnsafeModelError", "MissingPackageError",
 #: wrong inside a stranger's file is said in English, as the page about translations says.
 SOURCES = [
     *(ENGINE / f"{name}.py" for name in ("fit", "pipeline", "inference", "scores", "client", "giveback")),
-    *(ENGINE / "models" / f"{name}.py" for name in ("model", "detect", "opening")),
+    *(ENGINE / "models" / f"{name}.py" for name in ("model", "detect")),
     *(ENGINE / "backends" / f"{name}.py" for name in ("base", "choice")),
     ENGINE / "ducts" / "measure.py",
     *sorted((ENGINE / "worker").glob("*.py")),
@@ -110,11 +110,12 @@ def test_sentences_become_french_with_their_names_and_numbers(messages):
         "the volume was acquired in axial slices, the model reads coronal ones; expect coarse slices"
     )
     assert say("slices lie 6.00 mm apart; the model was trained on 1.00 to 1.50 mm") == (
-        "Les coupes sont espacé(e)s de 6.00 mm ; le modèle a été entraîné de 1.00 à 1.50 mm"
+        "les coupes sont espacées de 6.00 mm ; le modèle a été entraîné de 1.00 à 1.50 mm"
     )
     assert say("choose a volume; run it again") == "choisissez un volume; relancez-la"
     assert say("severe") == "sévère" and say("something of a framework") == "something of a framework"
     error = InputError("there is no such file", file="a {b}.onnx", mend="check the path")
+    assert messages.asSentence("run it again") == "Relancez-la"
     assert messages.errorText(error) == "a {b}.onnx: ce fichier n'existe pas; vérifiez le chemin"
     assert error.line() == "a {b}.onnx: there is no such file; check the path"
 

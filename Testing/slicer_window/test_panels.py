@@ -74,6 +74,32 @@ def test_a_result_is_exported_gone_to_shown_and_explained(window):
     assert not window.ui.exportButton.enabled and not window.ui.undoButton.enabled
 
 
+def test_the_check_follows_a_volume_that_changes_after_it_was_chosen(window):
+    """A list chooses a node as soon as it is there; its image and its spacing may come later."""
+    from MedSegLib import selfTest
+
+    window.open()
+    assert "Load a volume" in window.ui.reasonLabel.text and not window.ui.reasonLabel.isHidden()
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "late")
+    window.ui.inputSelector.setCurrentNode(volume)
+    window.wait(lambda: "press Models" in window.ui.reasonLabel.text)
+    window.folder = Path(window.app.temporaryPath)
+    window.widget.modelPanel.choose(str(selfTest.writeTestModel(window.folder)))
+    window.wait(lambda: window.widget.modelPanel.report is not None)
+    assert "no image" in window.ui.fitLabel.text and not window.ui.segmentButton.enabled
+    assert "no image" in window.ui.reasonLabel.text
+    slicer.util.updateVolumeFromArray(volume, selfTest.blockArray())
+    window.wait(lambda: window.ui.segmentButton.enabled)
+    assert "fits" in window.ui.fitLabel.text and window.ui.reasonLabel.isHidden()
+    volume.SetSpacing(1, 1, 0)
+    window.wait(lambda: not window.ui.segmentButton.enabled)
+    other = selfTest.addVolume(selfTest.blockArray())
+    window.ui.inputSelector.setCurrentNode(other)
+    window.wait(lambda: window.ui.segmentButton.enabled)
+    window.module.leave()
+    assert window.widget.inputPanel._observed == []
+
+
 def test_an_empty_result_explains_itself(window):
     segment(window, np.full((4, 16, 16), 31, np.int16))
     text = window.ui.resultLabel.text
@@ -145,11 +171,11 @@ def test_a_sequence_becomes_a_sequence_of_segmentations(window):
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") <= before + 1  # the proxy
 
 
-def test_runs_are_queued_and_cancelled_one_by_one(window):
+def test_runs_are_queued_and_cancelled_one_by_one(window, slow):
     from MedSegLib import selfTest
 
     segment(window)
-    window.ui.inputSelector.setCurrentNode(selfTest.addVolume(selfTest.blockArray((1500, 64, 64))))
+    window.ui.inputSelector.setCurrentNode(selfTest.addVolume(selfTest.blockArray((900, 32, 32))))
     window.ui.segmentButton.click()
     window.ui.inputSelector.setCurrentNode(selfTest.addVolume(selfTest.blockArray()))
     assert not window.ui.queueButton.isHidden()
@@ -157,6 +183,7 @@ def test_runs_are_queued_and_cancelled_one_by_one(window):
     assert [run.state for run in window.widget.queue.runs] == ["running", "waiting"]
     window.ui.batchTable.selectRow(0)
     window.ui.batchRemoveButton.click()
+    slow()
     window.wait(lambda: not window.widget.queue.running)
     assert [run.state for run in window.widget.queue.runs] == ["done"]
 

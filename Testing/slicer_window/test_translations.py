@@ -57,6 +57,8 @@ def test_the_window_speaks_french(window):
     window.open()
     assert window.ui.segmentButton.text == "Segmenter"  # set by the code
     assert window.ui.modelLabel.text == "Modèle :"  # of the .ui file
-    assert window.ui.segmentButton.toolTip == "Choisissez un volume et un modèle."
+    assert window.ui.segmentButton.toolTip == window.ui.reasonLabel.text
+    assert window.ui.reasonLabel.text.startswith("Chargez d'abord un volume") and not window.ui.reasonLabel.isHidden()
+    assert window.widget.ductsUi.ductsTabs.tabText(0) == "Constats"
     assert "recherche" in window.ui.researchUseLabel.text
     assert "coupe par coupe" in window.module.information.helpText

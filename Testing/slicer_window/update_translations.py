@@ -42,7 +42,9 @@ def python_texts(path: Path) -> set[str]:
 
 def ui_texts(path: Path) -> set[str]:
     found = set()
-    for element in ElementTree.parse(path).getroot().iter("property"):
+    root = ElementTree.parse(path).getroot()
+    # What a page is called on its tab is an attribute of the page.
+    for element in (*root.iter("property"), *root.iter("attribute")):
         string = element.find("string")
         if element.get("name") in SHOWN and string is not None and string.text and string.get("notr") != "true":
             found.add(string.text)

@@ -48,8 +48,12 @@
       <translation>Choisissez un modèle.</translation>
     </message>
     <message>
-      <source>Choose a volume and a model.</source>
-      <translation>Choisissez un volume et un modèle.</translation>
+      <source>Choose a model: press Models for the one that ships.</source>
+      <translation>Choisissez un modèle : sous Modèles se trouve celui qui est fourni.</translation>
+    </message>
+    <message>
+      <source>Choose a volume.</source>
+      <translation>Choisissez un volume.</translation>
     </message>
     <message>
       <source>Clean up the result in this way instead of what the model's card says.</source>
@@ -82,6 +86,10 @@
     <message>
       <source>Done. The result is below.</source>
       <translation>Terminé. Le résultat est ci-dessous.</translation>
+    </message>
+    <message>
+      <source>Done: nothing was found, see below.</source>
+      <translation>Terminé : rien n'a été trouvé, voir ci-dessous.</translation>
     </message>
     <message>
       <source>Double-click a segment to go there.</source>
@@ -142,6 +150,10 @@
     <message>
       <source>Keep largest parts:</source>
       <translation>Garder les plus grandes parties :</translation>
+    </message>
+    <message>
+      <source>Load a volume first, as always; the module Sample Data has a synthetic one under MedSeg.</source>
+      <translation>Chargez d'abord un volume, comme toujours ; le module Sample Data en a un synthétique sous MedSeg.</translation>
     </message>
     <message>
       <source>Log</source>
@@ -379,6 +391,10 @@
       <source>{count} runs still wait.</source>
       <translation>{count} calculs attendent encore.</translation>
     </message>
+    <message>
+      <source>{done} of {count} done. Each is listed under Several volumes.</source>
+      <translation>{done} sur {count} terminés. Chacun figure sous Plusieurs volumes.</translation>
+    </message>
   </context>
   <context>
     <name>MedSegDucts</name>
@@ -393,6 +409,10 @@
     <message>
       <source>Back to the last doubtful place (Shift+N).</source>
       <translation>Revenir au lieu douteux précédent (Maj+N).</translation>
+    </message>
+    <message>
+      <source>Branches</source>
+      <translation>Branches</translation>
     </message>
     <message>
       <source>Candidates, not diagnoses. Click one to go there.</source>
@@ -417,6 +437,10 @@
     <message>
       <source>Ducts: measure and review</source>
       <translation>Canaux : mesurer et relire</translation>
+    </message>
+    <message>
+      <source>Findings</source>
+      <translation>Constats</translation>
     </message>
     <message>
       <source>Folder that medseg train reads: images and labels go there.</source>
@@ -517,6 +541,10 @@
   </context>
   <context>
     <name>MedSegLib.advancedPanel</name>
+    <message>
+      <source>Preview in the slice views: {volume:.1f} ml, before clean-up. It is not written yet.</source>
+      <translation>Aperçu dans les coupes : {volume:.1f} ml, avant nettoyage. Rien n'est encore écrit.</translation>
+    </message>
     <message>
       <source>There is no result in this session to apply it to.</source>
       <translation>Il n'y a pas de résultat dans cette session auquel l'appliquer.</translation>
@@ -1780,8 +1808,8 @@
       <translation>donnez un nœud, par exemple slicer.util.getNode('nom')</translation>
     </message>
     <message>
-      <source>pixels in the slice</source>
-      <translation>Les pixels de la coupe</translation>
+      <source>pixels in the slice lie {found} mm apart; the model was trained on {low} to {high} mm</source>
+      <translation>les pixels de la coupe sont espacés de {found} mm ; le modèle a été entraîné de {low} à {high} mm</translation>
     </message>
     <message>
       <source>press Segment in the module MedSeg, or run {command} in the Python console</source>
@@ -1860,8 +1888,8 @@
       <translation>sévère</translation>
     </message>
     <message>
-      <source>slices</source>
-      <translation>Les coupes</translation>
+      <source>slices lie {found} mm apart; the model was trained on {low} to {high} mm</source>
+      <translation>les coupes sont espacées de {found} mm ; le modèle a été entraîné de {low} à {high} mm</translation>
     </message>
     <message>
       <source>slices of {found} were cropped to {kept}; nothing outside is segmented</source>
@@ -2273,7 +2301,7 @@
     </message>
     <message>
       <source>{what} lie {found} mm apart; the model was trained on {low} to {high} mm</source>
-      <translation>{what} sont espacé(e)s de {found} mm ; le modèle a été entraîné de {low} à {high} mm</translation>
+      <translation>{what} : espacement de {found} mm ; le modèle a été entraîné de {low} à {high} mm</translation>
     </message>
   </context>
   <context>
@@ -2318,12 +2346,12 @@
       <translation>Dossier pour les surfaces</translation>
     </message>
     <message>
-      <source>Highest probability</source>
-      <translation>Probabilité maximale</translation>
-    </message>
-    <message>
       <source>Label map (.nii.gz)…</source>
       <translation>Carte d'étiquettes (.nii.gz)…</translation>
+    </message>
+    <message>
+      <source>Probability</source>
+      <translation>Probabilité</translation>
     </message>
     <message>
       <source>Research use only.</source>
@@ -2346,8 +2374,16 @@
       <translation>Surfaces (.stl)…</translation>
     </message>
     <message>
+      <source>The highest probability that was seen anywhere.</source>
+      <translation>La plus haute probabilité vue où que ce soit.</translation>
+    </message>
+    <message>
       <source>The last run was taken back.</source>
       <translation>Le dernier calcul a été annulé.</translation>
+    </message>
+    <message>
+      <source>There is no trace of it: check that the volume is what the model was made for.</source>
+      <translation>Il n'y en a aucune trace : vérifiez que le volume est ce pour quoi le modèle est fait.</translation>
     </message>
     <message>
       <source>There is nothing of {name} to go to.</source>
