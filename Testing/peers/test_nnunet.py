@@ -120,3 +120,18 @@ def test_both_find_the_same_voxels_and_ours_is_not_slower(kind: Kind, work: Path
     assert marked > 500 and total > 80_000
     assert same / total >= 0.999
     assert np.median([a / b for a, b in times]) >= 1
+
+
+@pytest.mark.parametrize("kind", [PLAIN, REGIONS], ids=["labels", "regions"])
+def test_the_folder_as_one_file_finds_the_same_voxels(kind: Kind, work: Path, peers: Path, capsys) -> None:
+    folder, file = trained(kind, work, peers), work / f"{kind.name}.onnx"
+    their_folder, _ = theirs(kind, work, peers)
+    run([MEDSEG, "convert", folder, file, "--overwrite"], work)
+    our_folder, seconds = ours(kind, work, file)
+    same = total = 0
+    for name in sorted(found.name for found in their_folder.glob("*.nii.gz")):
+        a, b = (sitk.GetArrayFromImage(sitk.ReadImage(str(side / name))) for side in (their_folder, our_folder))
+        same, total = same + int((a == b).sum()), total + a.size
+    with capsys.disabled():
+        print(f"\n{kind.name} as ONNX: {same} of {total} voxels alike, {seconds:.1f} s")
+    assert same >= 0.999 * total
