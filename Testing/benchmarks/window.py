@@ -2,14 +2,16 @@
 
     python Testing/benchmarks/window.py [--runs 3]
 
-Prints the network's time, the time from the click until the segments are in the scene with their surfaces, and the
-longest turn of the event loop. Views are not painted here: docs/real-slicer.md has the figures of the application.
+Prints the network's time, the time from the click until the segments are in the scene with their surfaces, where the
+rest goes, and the longest turn of the event loop, by the clock and in processor time of the window's thread. Views are
+not painted here: docs/real-slicer.md has the figures of the application.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import platform
 import statistics
 import sys
@@ -64,7 +66,8 @@ def main() -> None:
             return "start" if progress is None else "write" if progress.fraction == 1 else progress.stage
 
         watch(turn, lambda: widget.modelPanel.report is not None, lambda: "open")
-        network, others, longest = [], [], {}
+        network, others, scene, longest = [], [], [], {}
+        parts: dict[str, list[float]] = {}
         for number in range(options.runs + 1):  # the first warms the worker up
             widget.ui.outputSelector.setCurrentNode(None)
             clicked = time.perf_counter()
@@ -76,15 +79,27 @@ def main() -> None:
             if number:
                 network.append(widget.job.result.timings["network"])
                 others.append(seconds - network[-1])
+                scene.append(widget.job.sceneSeconds)
+                for name, value in widget.job.result.timings.items():
+                    parts.setdefault(name, []).append(value)
                 for one in turns:
-                    longest[one.stage] = max(longest.get(one.stage, 0.0), one.wall)
+                    wall, cpu = longest.get(one.stage, (0.0, 0.0))
+                    longest[one.stage] = (max(wall, one.wall), max(cpu, one.cpu))
         shape = "×".join(str(n) for n in widget.job.result.labels.array.shape)
         print(f"{shape} voxels, shipped model on {widget.job.result.engine.backend}, warm worker, {options.runs} runs")
         print(f"network: median {statistics.median(network):.2f} s")
         print(f"from Segment to visible segments, beyond the network: median {statistics.median(others):.2f} s")
-        for name, value in longest.items():
-            print(f"longest turn of the event loop, {name}: {value * 1000:.0f} ms")
-        print(f"{platform.machine()}, Python {platform.python_version()}")
+        for name, values in parts.items():
+            if name != "network":
+                print(f"  of which {name}, in the worker: median {statistics.median(values):.2f} s")
+        print(f"  of which the scene, segments and surfaces: median {statistics.median(scene):.2f} s")
+        for name, (wall, cpu) in longest.items():
+            print(
+                f"longest turn of the event loop, {name}: {wall * 1000:.0f} ms, {cpu * 1000:.0f} ms of processor time"
+            )
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+        print(f"{platform.machine()}, {cores} cores, load {load:.1f}, Python {platform.python_version()}")
         module.quit()
         stand_in.remove()
 
