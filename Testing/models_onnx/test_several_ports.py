@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from medseg.card import ModelCard
+from medseg.cli.inspect import describe
 from medseg.errors import InputError
 from medseg.models import inspect_model, open_model
 from medseg.models.converting import convert_model
@@ -71,6 +72,13 @@ def test_what_cannot_be_told_is_asked_for_with_the_line_to_write(two_heads: Path
         open_model(two_heads, card=card(), device="cpu")
     with pytest.raises(InputError, match=r"output.tensor names 'other', the model has 'main', 'aux'"):
         open_model(two_heads, card=card(tensor="other"), device="cpu")
+
+
+def test_inspect_prints_the_line_to_write(two_heads: Path) -> None:
+    lines = describe(inspect_model(two_heads))
+    assert any("output.tensor" in line for line in lines) and any('"tensor": "main"' in line for line in lines)
+    named = describe(inspect_model(write_card_beside(two_heads, card(tensor="aux"))))
+    assert not any("write into the card" in line for line in named)
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
