@@ -414,6 +414,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onRunFinished(self, run) -> None:
         """Say what came out. The result is chosen as output, so that the next run renews it."""
+        from MedSegLib.resultPanel import bringIntoSight
         from MedSegLib.runKinds import SceneRun
 
         self._last = run
@@ -440,6 +441,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if isinstance(run, SceneRun):
                 self.onResult(job.result, run.nodes[0])
         if len(self.queue.runs) > 1 and not self.queue.waiting and run.state != "cancelled":
+            bringIntoSight(self.ui.batchCollapsibleButton)
             self.say(
                 _("{done} of {count} done. Each is listed under Several volumes.").format(
                     done=sum(one.state == "done" for one in self.queue.runs), count=len(self.queue.runs)
@@ -452,7 +454,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         seconds = ", ".join(f"{name} {value:.2f} s" for name, value in result.timings.items())
         if seconds:
             self.logPanel.add(f"{result.engine.backend} {result.device}: {seconds}")
-        self.resultPanel.show(result, volumeNode, self.modelPanel.report, scroll=len(self.queue.runs) <= 1)
+        self.resultPanel.show(result, volumeNode, self.modelPanel.report, oneOfMany=len(self.queue.runs) > 1)
         if result.segmentIds:
             self.ductsPanel.choose(result.segmentationNode, next(iter(result.segmentIds.values())))
         self.advancedPanel.setResult(result, volumeNode)

@@ -176,6 +176,8 @@ def scenarioPanelQueue(test, logic) -> None:
     test.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 2)
     test.assertEqual(widget.ui.batchTable.rowCount, 3)
     test.assertIn("no image", widget.ui.batchTable.item(2, 2).text())
+    test.assertIn("2", widget.ui.statusLabel.text)  # of 3 are done
+    test.assertIn(other.GetName(), widget.ui.resultCollapsibleButton.text)
     test.assertIsNot(good, other)
 
 

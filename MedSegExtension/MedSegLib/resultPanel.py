@@ -19,6 +19,15 @@ from .segmentsOutput import SURFACE, showSurface
 TRACE = 0.05
 
 
+def bringIntoSight(box) -> None:
+    """The panel may be longer than its place: scroll to a box of it once it is laid out."""
+    area = box.parent()
+    while area is not None and not area.inherits("QScrollArea"):
+        area = area.parent()
+    if area is not None:
+        qt.QTimer.singleShot(0, lambda: area.ensureWidgetVisible(box))
+
+
 class ResultPanel:
     """``onSay(text)`` shows a sentence in the window, ``onUndone(node)`` is called after a run was taken back."""
 
@@ -62,8 +71,8 @@ class ResultPanel:
         self.ui.resultCollapsibleButton.visible = False
         self.ui.resultTable.setRowCount(0)
 
-    def show(self, result, volumeNode, report: dict | None, scroll: bool = True) -> None:
-        """Show a `SegmentationResult`, and bring it into sight with ``scroll``."""
+    def show(self, result, volumeNode, report: dict | None, oneOfMany: bool = False) -> None:
+        """Show a `SegmentationResult` and bring it into sight; one of many is named instead."""
         self.result, self._volumeNode = result, volumeNode
         self._records.append(result.record)
         text = result.message
@@ -87,17 +96,10 @@ class ResultPanel:
         self.ui.show3DButton.checked = bool(display and display.GetVisibility3D()) and self._hasSurface()
         self.ui.show3DButton.blockSignals(blocked)
         self.update()
-        if scroll:
-            self._scrollHere()
-
-    def _scrollHere(self) -> None:
-        """The panel may be longer than its place: bring the result into sight once it is laid out."""
         box = self.ui.resultCollapsibleButton
-        area = box.parent()
-        while area is not None and not area.inherits("QScrollArea"):
-            area = area.parent()
-        if area is not None:
-            qt.QTimer.singleShot(0, lambda: area.ensureWidgetVisible(box))
+        box.text = _("Result of {name}").format(name=volumeNode.GetName()) if oneOfMany else _("Result")
+        if not oneOfMany:
+            bringIntoSight(box)
 
     def update(self) -> None:
         """Enable what still has something to act on."""

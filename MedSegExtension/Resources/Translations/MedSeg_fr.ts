@@ -2358,6 +2358,14 @@
       <translation>Réservé à la recherche.</translation>
     </message>
     <message>
+      <source>Result</source>
+      <translation>Résultat</translation>
+    </message>
+    <message>
+      <source>Result of {name}</source>
+      <translation>Résultat de {name}</translation>
+    </message>
+    <message>
       <source>Segment</source>
       <translation>Segment</translation>
     </message>
