@@ -17,15 +17,17 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 def curves(training: Training) -> str:
     """Training loss and validation Dice by epoch, a line for each run or fold."""
-    figure, (loss, dice) = _figure(9.5, 3.2, 1, 2)
+    judged = any(line.get("validation", {}).get("dice") for lines in training.curves.values() for line in lines)
+    figure, both = _figure(9.5 if judged else 5.0, 3.2, 1, 2 if judged else 1)
+    loss, dice = both if judged else (both, None)
     for n, (name, lines) in enumerate(training.curves.items()):
         colour = COLOURS[n % len(COLOURS)]
         epochs = [line["epoch"] for line in lines if "loss" in line]
         loss.plot(epochs, [line["loss"] for line in lines if "loss" in line], color=colour, label=name, lw=1.3)
         seen = [(line["epoch"], line["validation_loss"]) for line in lines if "validation_loss" in line]
         if seen:
-            judged = f"{name}, validation"
-            loss.plot(*zip(*seen, strict=True), color=colour, ls="--", marker=".", lw=1.3, label=judged)
+            called = f"{name}, validation"
+            loss.plot(*zip(*seen, strict=True), color=colour, ls="--", marker=".", lw=1.3, label=called)
         for k, value in enumerate(training.labels):
             points = [
                 (line["epoch"], line["validation"]["dice"].get(str(value)))
@@ -33,7 +35,7 @@ def curves(training: Training) -> str:
                 if line.get("validation", {}).get("dice")
             ]
             points = [(epoch, score) for epoch, score in points if score is not None]
-            if points:
+            if points and dice is not None:
                 only = len(training.labels) == 1
                 style = ("-", "--", ":", "-.")[k % 4]
                 label = name if only else f"{name}, {training.labels[value]}"
@@ -41,10 +43,9 @@ def curves(training: Training) -> str:
     validated = any("validation_loss" in line for lines in training.curves.values() for line in lines)
     title = "Loss: training (line), validation patients (dashed)" if validated else "Loss in training"
     loss.set(title=title, xlabel="epoch", ylabel="loss", yscale="log" if _spans(loss) else "linear")
-    dice.set(title="Dice of the validation patients", xlabel="epoch", ylabel="Dice", ylim=(0, 1))
-    if not dice.lines:
-        dice.text(0.5, 0.5, "no validation during training", ha="center", transform=dice.transAxes, color="#57606a")
-    for axes in (loss, dice):
+    if dice is not None:
+        dice.set(title="Dice of the validation patients", xlabel="epoch", ylabel="Dice", ylim=(0, 1))
+    for axes in filter(None, (loss, dice)):
         axes.grid(alpha=0.3)
         if 0 < len(axes.lines) <= 10:
             axes.legend(fontsize=8)

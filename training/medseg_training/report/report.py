@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,9 @@ from .differences import augmentation_of
 from .figures import FIRST, digits_of, heading
 from .patients import best_and_worst, certainty, patients
 from .predictions import Prediction, predict
+
+#: What chose the checkpoint, as a run writes it down, for a reader.
+_CHOSEN = {"end of run": "the last one", "validation patients": "the one that was best on the validation patients"}
 
 
 def write_report(
@@ -179,16 +182,16 @@ def _how(trainings: Sequence[Training]) -> list[str]:
     for training in trainings:
         run = RunDirectory(training.runs[0])
         config = run.read_config()
-        last = next(iter(training.curves.values()))[-1:] or [{}]
+        steps = [lines[-1]["step"] for lines in training.curves.values() if lines and "step" in lines[-1]]
         sections.append(
             page.facts(
                 [
                     ("Training", training.name),
                     ("Cases", config.data_kind or "not said"),
                     ("Runs", ", ".join(path.name for path in training.runs)),
-                    ("Network", f"{config.network.name} {config.network.arguments or ''}"),
-                    ("Steps", f"{last[0].get('step', '–')} of {config.sampling.batch_size} slices"),
-                    ("Checkpoint judged", f"chosen by: {training.chosen_by or 'not said'}"),
+                    ("Network", ", ".join([config.network.name, *_arguments(config.network.arguments)])),
+                    ("Steps", f"{_range(steps)} of {config.sampling.batch_size} slices"),
+                    ("Checkpoint judged", _CHOSEN.get(training.chosen_by, training.chosen_by or "not said")),
                     ("Augmentation", augmentation_of(config)),
                     ("Threshold and post-processing", _decided(training)),
                     ("Software", f"medseg {__version__}"),
@@ -196,6 +199,17 @@ def _how(trainings: Sequence[Training]) -> list[str]:
             )
         )
     return sections
+
+
+def _arguments(arguments: Mapping[str, Any]) -> list[str]:
+    return [f"{k} {'-'.join(map(str, v)) if isinstance(v, (list, tuple)) else v}" for k, v in arguments.items()]
+
+
+def _range(numbers: Sequence[int]) -> str:
+    if not numbers:
+        return "–"
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _decided(training: Training) -> str:
