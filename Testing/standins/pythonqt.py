@@ -81,8 +81,12 @@ class Manners:
             kind = type(self)
             if name in _OURS:  # PySide6 finds its own `connect` before that of a class in between
                 return types.MethodType(getattr(Manners, name), self)
-            if name in _properties(kind):
-                value = QtCore.QObject.property(self, name)
+            if name in _properties(kind) and (id(self), name) not in _READING:
+                _READING.add((id(self), name))
+                try:
+                    value = QtCore.QObject.property(self, name)
+                finally:
+                    _READING.discard((id(self), name))
                 return tuple(value) if isinstance(value, list) else value
             if name == "name":
                 return QtCore.QObject.objectName(self)
@@ -131,6 +135,10 @@ class Manners:
     def children(self) -> tuple:
         return tuple(QtCore.QObject.children(self))
 
+
+#: Properties that are being read. Behind some is a virtual method of the same name (`sizeHint`), and with Python 3.13
+#: PySide6 asks the object for it, to see whether Python overrides it: that must find the method, not read again.
+_READING: set[tuple[int, str]] = set()
 
 _OURS = {"connect", "disconnect", "findChildren", "findChild", "children"}
 
