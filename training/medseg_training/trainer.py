@@ -21,6 +21,7 @@ from .device import choose_device, choose_precision
 from .display import Display
 from .distributed import World
 from .journal import Journal
+from .layout import dense_gradients
 from .losses import build_loss
 from .meter import LossMeter
 from .networks import architecture_of, each_output, training_network
@@ -105,7 +106,10 @@ class Trainer:
         self.best_step = 0
         self.without_gain = 0
         self.line: dict[str, Any] = {}
-        self.forward = self.world.wrap(self._compiled(), self.device)
+        fast = self._compiled()
+        if fast is self.network and self.device.type == "cpu":
+            dense_gradients(self.network)
+        self.forward = self.world.wrap(fast, self.device)
 
     @property
     def deployed(self) -> nn.Module:
