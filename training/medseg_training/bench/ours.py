@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +52,9 @@ class Contender:
     def __init__(self, name: str, settings: Settings) -> None:
         self.settings = settings
         self.device = torch.device(settings.device)
-        self._numerics = numerics(self.device, deterministic=False)
-        self._numerics.__enter__()  # until this process ends
+        until_the_end = contextlib.ExitStack()
+        atexit.register(until_the_end.close)
+        until_the_end.enter_context(numerics(self.device, deterministic=False))
         self._trainers: dict[int, Trainer] = {}
         self._said: list[str] = []
         self._made: tuple[int, tuple[torch.Tensor, torch.Tensor]] | None = None

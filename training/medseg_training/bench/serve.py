@@ -59,7 +59,7 @@ def main(name: str, settings: Settings) -> None:
                 answer = contender.measure(Point(**request["point"]), request["seconds"])
         except Exception as error:  # whatever a library raises is this contender's answer, and the others go on
             answer = {"error": _said(error)}
-            _free(settings.device)
+        _free(settings.device)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
@@ -77,9 +77,9 @@ def _said(error: Exception) -> str:
 
 
 def _free(device: str) -> None:
-    import torch
-
-    if device.startswith("cuda"):
+    """What this process holds in reserve would be missing to the one whose turn is next."""
+    torch = sys.modules.get("torch")
+    if device.startswith("cuda") and torch is not None:
         torch.cuda.empty_cache()
 
 
