@@ -175,6 +175,8 @@ def test_hdf5_made_to_do_harm_gets_a_line(files, tmp_path, change, words) -> Non
         inspect_model(hdf5(tmp_path / "m.h5", files["h5"], change))
 
 
-def test_groups_that_contain_themselves_end(files, tmp_path) -> None:
+def test_groups_that_contain_themselves_are_refused(files, tmp_path) -> None:
+    """No model has them, and a tree of links to links would multiply without end."""
     path = hdf5(tmp_path / "m.h5", files["h5"], lambda f: f["model_weights"].__setitem__("again", f["model_weights"]))
-    assert inspect_model(path).format == "keras"
+    with pytest.raises(UnsafeModelError, match="two links lead to one group"):
+        inspect_model(path)
