@@ -20,7 +20,7 @@ def panel():
     return slicer.modules.medseg.widgetRepresentation().self()
 
 
-def waitUntil(test, condition, timeout: float = 60) -> None:
+def waitUntil(test, condition, timeout: float = 120) -> None:
     """Let the event loop run until the condition holds."""
     end = time.monotonic() + timeout
     while not condition():

@@ -31,7 +31,7 @@ from standins.module import Module
 class Window(SimpleNamespace):
     """The application with its module, and what a person does with it."""
 
-    def wait(self, condition: Any, seconds: float = 60) -> None:
+    def wait(self, condition: Any, seconds: float = 120) -> None:
         """Let the event loop run until the condition holds."""
         import select
 
