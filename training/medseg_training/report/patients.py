@@ -72,8 +72,8 @@ def certainty(training: Training, seen: dict[str, Prediction]) -> list[str]:
         page.heading(f"How far the probabilities can be trusted: {training.name}"),
         page.paragraph(
             "All voxels of the judged cases together. Most voxels are easy background, so the area under the ROC curve "
-            "is large even for a poor model; precision and recall tell more. A calibrated model is right as often as it "
-            "says."
+            "is large even for a poor model; precision and recall tell more. A calibrated model is right as often as "
+            "it says."
         ),
         page.table(
             ["label", "area under ROC", "average precision", "calibration error", "best threshold", "its pooled Dice"],
