@@ -46,8 +46,11 @@ def activate(raw: np.ndarray, activation: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             return 1.0 / (1.0 + np.exp(-raw))
     if activation == "softmax":
-        shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        # In place: fresh memory for each step costs more than the arithmetic.
+        shifted = raw - raw.max(axis=1, keepdims=True)
+        np.exp(shifted, out=shifted)
+        shifted /= shifted.sum(axis=1, keepdims=True)
+        return shifted
     return raw
 
 
