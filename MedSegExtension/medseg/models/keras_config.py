@@ -133,6 +133,8 @@ def _sequential(
     graph: Graph, data: dict[str, Any], prefix: str, feeds: list[str] | None, depth: int, suffix: str
 ) -> list[str]:
     layers = _layer_list(data)
+    if any(not isinstance(entry.get("class_name"), str) for entry in layers):
+        raise ConfigRefused("a layer of its configuration has no class", "save the model again")
     if feeds is None:
         if not layers:
             raise ConfigRefused("the model has no layers")
