@@ -84,8 +84,10 @@ def slice_probabilities(
         except DeviceOutOfMemory:
             size = _answer_full_device(model, size, warnings)
             continue
-        probabilities = activate(raw, activation)
-        if not np.isfinite(probabilities).all():
+        with timings.stage("restore"):
+            probabilities = activate(raw, activation)
+            finite = np.isfinite(probabilities).all()
+        if not finite:
             raise MedSegError(
                 f"the network returned NaN or infinity on slice {chunk[0]}",
                 mend="check the card's normalisation, or try another backend or device",

@@ -49,11 +49,8 @@ def postprocess(
 
 def count_labels(labels: np.ndarray, values: Sequence[int]) -> dict[int, int]:
     """Voxels of each label value in a (K, J, I) label map."""
-    counts = np.zeros(max(values) + 1, dtype=np.intp)
-    used = bounding_box(labels != 0)
-    if used is not None:
-        for plane in labels[used]:  # numpy counts in a copy of eight bytes a voxel
-            counts += np.bincount(plane.ravel(), minlength=len(counts))
+    # numpy counts in a copy of eight bytes a voxel: of those alone that have a label.
+    counts = np.bincount(labels[labels != 0], minlength=max(values) + 1)
     return {value: int(counts[value]) for value in values}
 
 
@@ -96,14 +93,14 @@ def _drop_parts(labels: np.ndarray, value: int, minimum_voxels: float, keep: int
     if box is None:
         return
     inside = labels[box]
-    parts, count = ndimage.label(inside == value, structure=TOUCHING)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    sizes[0] = 0
+    mask = inside == value
+    parts, count = ndimage.label(mask, structure=TOUCHING)
+    where = np.flatnonzero(mask)  # few of the box's voxels
+    part = parts.ravel()[where]
+    sizes = np.bincount(part, minlength=count + 1)
     # A whole number of voxels may miss the asked volume by rounding alone.
     doomed = sizes < minimum_voxels - 1e-6
     if keep is not None and count > keep:
         order = np.argsort(-sizes[1:], kind="stable") + 1  # equal sizes: the first in the volume stays
         doomed[order[keep:]] = True
-    doomed[0] = False
-    if doomed.any():
-        inside[doomed[parts]] = 0
+    inside[np.unravel_index(where[doomed[part]], inside.shape)] = 0

@@ -8,73 +8,20 @@ the same patient stored in another axis order gives the same numbers to the last
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
 from scipy import ndimage
 
-from .card import InputSpec, ModelCard, Normalisation
+from .card import InputSpec, ModelCard
 from .errors import InputError
+from .intensity import measure_intensity
 from .io import check_finite
 from .orientation import Reorientation, reorientation
 from .volume import Volume
 
 _ORDERS = {"nearest": 0, "linear": 1, "cubic": 3}
-
-
-@dataclass(frozen=True)
-class Intensity:
-    """An affine map of intensities, ``(x - shift) * scale``, clipped to [0, 1] where asked.
-
-    ``limits`` is what intensities are limited to before.
-    """
-
-    shift: float
-    scale: float
-    clip: bool = False
-    limits: tuple[float, float] | None = None
-
-    def apply(self, image: np.ndarray) -> np.ndarray:
-        """float32 image of the same shape."""
-        if self.limits is not None:
-            image = np.clip(image, np.float32(self.limits[0]), np.float32(self.limits[1]))
-        mapped = (image - np.float32(self.shift)) * np.float32(self.scale)
-        return np.clip(mapped, 0.0, 1.0, out=mapped) if self.clip else mapped
-
-
-def measure_intensity(voxels: np.ndarray, normalisation: Normalisation) -> Intensity:
-    """The intensity map that ``normalisation`` asks for on these voxels (any shape, any real dtype).
-
-    A constant image maps to zero: it has no contrast to bring out, and dividing by zero would make NaN.
-    """
-    limits = normalisation.limits
-    if limits is None:
-        return _measured(voxels, normalisation)
-    return replace(_measured(np.clip(voxels, *limits), normalisation), limits=limits)
-
-
-def _measured(voxels: np.ndarray, normalisation: Normalisation) -> Intensity:
-    kind = normalisation.kind
-    if kind == "none":
-        return Intensity(0.0, 1.0)
-    if kind == "divide":
-        assert normalisation.divisor
-        return Intensity(0.0, 1.0 / normalisation.divisor)
-    if kind == "window":
-        assert normalisation.window
-        low, high = normalisation.window
-        return Intensity(low, 1.0 / (high - low), normalisation.clip)
-    if kind == "zscore":
-        if normalisation.mean is not None and normalisation.standard_deviation is not None:
-            return Intensity(normalisation.mean, 1.0 / normalisation.standard_deviation)
-        mean, deviation = float(np.mean(voxels, dtype=np.float64)), float(np.std(voxels, dtype=np.float64))
-        return Intensity(mean, 1.0 / deviation if deviation > 0 else 0.0)
-    if kind == "percentile":
-        low, high = (float(p) for p in np.percentile(voxels, normalisation.percentiles))
-    else:
-        low, high = float(voxels.min()), float(voxels.max())
-    return Intensity(low, 1.0 / (high - low) if high > low else 0.0, normalisation.clip and kind == "percentile")
 
 
 def resample_slice(image: np.ndarray, shape: tuple[int, int], interpolation: str, antialias: bool) -> np.ndarray:

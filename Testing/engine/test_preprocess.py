@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from medseg.card import ModelCard
 from medseg.errors import InputError
+from medseg.intensity import mean_and_deviation
 from medseg.preprocess import SlicePreparer, resample_slice
 from medseg.volume import Volume
 
@@ -56,6 +57,15 @@ def test_scope_slice_and_volume_differ() -> None:
     volume = Volume(np.array([[[0.0, 1.0]], [[0.0, 4.0]]]))
     assert preparer(volume, normalisation={"kind": "minmax", "scope": "slice"}).prepare(0).max() == 1
     assert preparer(volume, normalisation={"kind": "minmax", "scope": "volume"}).prepare(0).max() == 0.25
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32, np.float64])
+def test_mean_and_deviation_lose_no_digits_far_from_zero(dtype: type) -> None:
+    """1 and 3 by turns have mean 2 and deviation 1, on any ground; sums of squares in float32 would be lost there."""
+    ground = 200 if dtype is np.uint8 else 20_000
+    voxels = (ground + np.tile([1, 3], 60)).astype(dtype).reshape(5, 4, 6)
+    for shaped in (voxels, voxels[0], voxels.transpose(2, 0, 1)):
+        assert mean_and_deviation(shaped) == (ground + 2, 1.0)
 
 
 @pytest.mark.parametrize("kind", ["zscore", "minmax", "percentile"])

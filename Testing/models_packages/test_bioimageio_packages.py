@@ -13,10 +13,10 @@ import torch
 import yaml
 from medseg.card.model_card import Normalisation
 from medseg.errors import InputError, UnsafeModelError
+from medseg.intensity import measure_intensity
 from medseg.models import inspect_model, open_model
 from medseg.models.bioimageio_steps import NotInCard, Step, activation_of, normalisation_of
 from medseg.pipeline import segment
-from medseg.preprocess import measure_intensity
 from medseg.volume import Volume
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "models" / "nuclei_unet2d"
