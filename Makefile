@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Other people's programs, which ours is compared with, live in an environment of their own.
 PEERS := .venv-peers
 DEMO ?= demo
+# Setuptools warns of every editable installation, at length, in the first thing a person sees of us.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # Two processes: the tests are made for two cores.
 PYTEST := $(BIN)/python -m pytest -n 2
 
@@ -44,16 +46,16 @@ $(VENV)/bin/python:
 
 # The exact torch goes first: a range would take the newest build with gigabytes of CUDA.
 $(VENV)/.test-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	$(PIP) torch
+	$(PIP) --editable '.[test,lint]'
 	@touch $@ $(VENV)/.demo-ready
 
 $(VENV)/.fuzz-ready: $(VENV)/.test-ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	$(PIP) --editable '.[fuzz]'
 	@touch $@
 
 $(VENV)/.demo-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	$(PIP) --editable '.[demo]'
 	@touch $@
 
 # torch goes first and alone; the list after it is closed. torchvision_names.py says why torchvision needs a hand.
