@@ -8,7 +8,8 @@ import vtk
 from medseg.errors import InputError
 from medseg.volume import Volume
 
-from .segmentsOutput import REFERENCE_GEOMETRY, imageArray, voxelsToSegmentation
+from .segmentsOutput import REFERENCE_GEOMETRY, voxelsToSegmentation
+from .segmentVoxels import imageArray
 from .volumeInput import RAS_TO_LPS
 
 #: Voxels of background kept around a segment that has no reference geometry: it does not end at the image's border.

@@ -12,7 +12,7 @@ from medseg.errors import InputError, MedSegError
 from .ductsInput import onGridOf, segmentVolume
 from .ductsScene import DuctsNodes, ownerOf, showInSteps
 from .segmentationJob import Job
-from .segmentsOutput import DIGEST_TAG, LABEL_TAG, MODEL_TAG, segmentDigest, segmentTag
+from .segmentVoxels import DIGEST_TAG, LABEL_TAG, MODEL_TAG, segmentDigest, segmentTag
 
 #: How long nodes are put into the scene before the window gets its turn.
 TURN_S = 0.02

@@ -11,7 +11,7 @@ from .ductsReview import Review, jumpTo, makeReview
 from .ductsScene import branchName, calibreText, ductName, kindName, ras
 from .messages import asSentence, errorText, inLanguage
 from .segmentChooser import SegmentChooser
-from .segmentsOutput import segmentDigest
+from .segmentVoxels import segmentDigest
 
 #: How long after the last edit the segment is measured again.
 QUIET_MS = 800

@@ -10,7 +10,8 @@ import numpy as np
 import slicer
 from medseg.errors import MedSegError
 
-from .segmentsOutput import MODEL_TAG, SURFACE, segmentTag
+from .segmentsOutput import SURFACE
+from .segmentVoxels import MODEL_TAG, segmentTag
 from .selfTest import addVolume, identityModel, testModel
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import slicer
 from medseg.errors import InputError
 
+from .segmentVoxels import segmentDigest
+
 
 @dataclass
 class RunRecord:
@@ -41,8 +43,6 @@ class RunRecord:
 
         Raises InputError where the segmentation is gone or everything in it was changed by hand.
         """
-        from .segmentsOutput import segmentDigest
-
         if not self.possible:
             raise InputError("there is no run to take back", mend="the segmentation was removed or undone before")
         node = self.segmentationNode

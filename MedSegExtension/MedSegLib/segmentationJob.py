@@ -10,9 +10,10 @@ from typing import Any
 
 import slicer
 import vtk
-from medseg.client import Request, result_from_message
+from medseg.client import Request
 from medseg.errors import Cancelled, InputError, MedSegError, MissingPackageError
 from medseg.progress import Progress
+from medseg.worker.answers import result_from_message
 
 from .requirements import howToInstallAll
 from .runRecord import RunRecord

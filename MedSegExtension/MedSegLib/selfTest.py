@@ -17,7 +17,8 @@ import slicer
 import vtk
 from medseg.errors import Cancelled, InputError, MedSegError
 
-from .segmentsOutput import BINARY, SURFACE, imageArray
+from .segmentsOutput import BINARY, SURFACE
+from .segmentVoxels import imageArray
 
 CARD = {
     "schema_version": 1,

@@ -22,7 +22,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .card import ModelCard
 from .errors import Cancelled, MedSegError, WorkerDied
 from .progress import Progress
 from .worker.death import explain
@@ -32,7 +31,7 @@ from .worker.process import LOG_BYTES, WorkerProcess
 
 LOGGER = logging.getLogger(__name__)
 
-__all__ = ["LOG_BYTES", "Request", "WorkerClient", "result_from_message"]
+__all__ = ["LOG_BYTES", "Request", "WorkerClient"]
 
 
 #: What is a path in a request's payload.
@@ -396,27 +395,3 @@ class WorkerClient:
 
 def _nothing() -> None:
     """The callback of a request that has none."""
-
-
-def result_from_message(data: Mapping[str, Any]) -> Any:
-    """The `medseg.pipeline.Result` that the worker's answer to ``segment`` describes."""
-    from .io import SegmentInfo
-    from .pipeline import Result
-
-    def by_value(counts: Mapping[str, Any], kind: Callable[[Any], Any]) -> dict[int, Any]:
-        return {int(value): kind(number) for value, number in counts.items()}
-
-    return Result(
-        labels=data["labels"],
-        segments=tuple(
-            SegmentInfo(s["value"], s["name"], tuple(s["color"]), s["terminology"]) for s in data["segments"]
-        ),
-        probabilities=data["probabilities"],
-        voxel_counts=by_value(data["voxel_counts"], int),
-        highest_probability=by_value(data["highest_probability"], lambda p: float("nan") if p is None else float(p)),
-        timings=dict(data["timings"]),
-        warnings=list(data["warnings"]),
-        backend=data["backend"],
-        device=data["device"],
-        card=ModelCard.from_dict(data["card"]),
-    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from medseg.client import WorkerClient, result_from_message
+from medseg.client import WorkerClient
 from medseg.errors import InputError
 from medseg.review import doubtful_slices
 from medseg.volume import Volume
+from medseg.worker.answers import result_from_message
 from tiny_models import card_with, write_onnx
 
 pytest.importorskip("onnxruntime")

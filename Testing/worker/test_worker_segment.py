@@ -10,9 +10,10 @@ import time
 import medseg
 import numpy as np
 import pytest
-from medseg.client import WorkerClient, result_from_message
+from medseg.client import WorkerClient
 from medseg.errors import Cancelled, InputError, MedSegError
 from medseg.volume import Volume
+from medseg.worker.answers import result_from_message
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

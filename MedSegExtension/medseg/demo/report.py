@@ -13,7 +13,7 @@ from ..version import __version__
 
 if TYPE_CHECKING:
     from ..ducts import DuctMeasurement
-    from .run import DemoFiles
+    from .files import DemoFiles
 
 
 def demo_report(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..io import write_segmentation_file, write_volume
 from ..metrics import Agreement, evaluate_labels
 from ..phantom import Phantom, make_phantom
 from ..pipeline import Result, segment, write_segmentation
+from .files import DemoFiles
 from .report import demo_report
 from .scene import write_scene
 
@@ -20,27 +20,6 @@ from .scene import write_scene
 DEFAULT_SEED = 9100
 
 Say = Callable[[float, str], object]
-
-
-@dataclass(frozen=True)
-class DemoFiles:
-    """The files of a demo, all in one folder."""
-
-    folder: Path
-
-    def __getattr__(self, name: str) -> Path:
-        names = {
-            "volume": "mrcp.nii.gz",
-            "segmentation": "ducts.seg.nrrd",
-            "reference": "reference.seg.nrrd",
-            "overview": "overview.png",
-            "slices": "slices.png",
-            "report": "report.html",
-            "scene": "demo.mrb",
-        }
-        if name not in names:
-            raise AttributeError(name)
-        return self.folder / names[name]
 
 
 def run_demo(

@@ -26,7 +26,7 @@ def segment_file(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     from ..io import MedSegWarning, read_volume
     from ..pipeline import write_segmentation
-    from .operations import run_model
+    from .running import run_model
 
     source, target = Path(payload.get("input") or ""), Path(payload.get("output") or "")
     if not payload.get("output"):
