@@ -10,9 +10,8 @@ import pytest
 import yaml
 from medseg.errors import InputError
 from medseg_training.config import Config, load_config, parse_config
-from medseg_training.crossval import variants
 from medseg_training.crossval.place import Place
-from medseg_training.crossval.variants import crossvalidate_variants, variants_of
+from medseg_training.crossval.variants import crossvalidate_variants
 
 TWO = {"identity": {"augmentation": "identity"}, "turned": {"augmentation": "rotation", "loss.alpha": 0.3}}
 
@@ -31,7 +30,7 @@ def several(tiny: dict[str, Any], **changes: Any) -> Config:
 
 
 def test_a_variant_is_the_recipe_with_its_own_keys_and_nothing_else(tiny: dict[str, Any]) -> None:
-    both = variants_of(several(tiny))
+    both = several(tiny).each_variant()
     assert list(both) == ["identity", "turned"] and not any(each.variants for each in both.values())
     assert list(both["turned"].augmentation.transforms) == ["rotation"] and both["turned"].loss.alpha == 0.3
     assert (
@@ -141,6 +140,6 @@ def test_a_plain_cross_validation_is_left_alone(tiny: dict[str, Any], tmp_path: 
 @pytest.mark.parametrize("name", ["lab-table-cpu", "lab-table-gpu"])
 def test_the_recipes_of_the_laboratory_s_table(name: str) -> None:
     recipe = load_config(Path(__file__).parents[2] / "training" / "recipes" / f"{name}.yaml")
-    both = variants.variants_of(recipe)
+    both = recipe.each_variant()
     assert {"identity", "rotation", "mixed"} <= set(both) and next(iter(both)) == "identity"
     assert yaml.safe_load(recipe.to_yaml())["budget"]["max_minutes"] is None

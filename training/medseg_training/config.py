@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -17,6 +19,10 @@ from .crossval.settings import CrossValidation
 from .data.settings import DataSettings
 from .losses.settings import Loss
 from .section import Amount, Section, Share
+
+#: What all variants have in common, or they could not be compared: data, folds, seeds and steps.
+COMMON = (*DataSettings.model_fields, "split", "seed", "deterministic", "budget", "run", "variants")
+_VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 
 
 class Network(Section):
@@ -235,10 +241,45 @@ class Config(DataSettings):
 
     @model_validator(mode="after")
     def _variants_can_be_compared(self) -> Config:
-        from .crossval.variants import check_variants
-
-        check_variants(self)
+        if not self.variants:
+            return self
+        if self.budget.max_minutes is not None:
+            raise ValueError("variants: a budget in minutes gives unequal steps; give budget.epochs alone")
+        for name, changes in self.variants.items():
+            if not _VARIANT.match(name):
+                raise ValueError(f"variants: {name!r} becomes a folder; use letters, digits, - and _")
+            common = sorted({key.partition(".")[0] for key in changes} & set(COMMON))
+            if common:
+                raise ValueError(f"variants.{name} changes {common[0]}, which all must have in common to be compared")
+        try:
+            each = self.each_variant().values()
+        except InputError as error:
+            raise ValueError(f"{error.what}; {error.mend}") from None
+        if any(one.draft.output.labels != self.draft.output.labels for one in each):
+            raise ValueError("variants: all must learn the labels of card.output.labels")
         return self
+
+    def each_variant(self) -> dict[str, Config]:
+        """The whole configuration of each variant, in the order in which they are named. Raises InputError."""
+        base = self.model_dump_json(exclude={"variants"})
+        found = {}
+        for name, changes in self.variants.items():
+            data = json.loads(base)
+            for key, value in changes.items():
+                *parents, last = key.split(".")
+                inside = data
+                for parent in parents:
+                    inside = inside.get(parent) if isinstance(inside, dict) else None
+                if not isinstance(inside, dict):
+                    raise InputError(
+                        f"variants.{name}: there is no {key}", mend="see docs/configuration.md for the keys"
+                    )
+                inside[last] = value
+            try:
+                found[name] = parse_config(data)
+            except InputError as error:
+                raise InputError(f"variants.{name}: {error.what}", mend=error.mend) from None
+        return found
 
     @property
     def draft(self) -> ModelCard:

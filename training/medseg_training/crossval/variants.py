@@ -6,68 +6,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from medseg.cli.common import errors
 from medseg.errors import InputError, MedSegError
 
-from ..data.settings import DataSettings
+from ..config import Config, parse_config
 from .place import Place, only_one
-
-if TYPE_CHECKING:
-    from ..config import Config
-
-#: What all have in common, or they could not be compared: data, folds, seeds and steps.
-COMMON = (*DataSettings.model_fields, "split", "seed", "deterministic", "budget", "run", "variants")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
-
-
-def variants_of(config: Config) -> dict[str, Config]:
-    """The whole configuration of each variant, in the order in which they are named. Raises InputError."""
-    from ..config import parse_config
-
-    base = config.model_dump(mode="json", exclude={"variants"})
-    found = {}
-    for name, changes in config.variants.items():
-        data = json.loads(json.dumps(base))
-        for key, value in changes.items():
-            *parents, last = key.split(".")
-            inside = data
-            for parent in parents:
-                inside = inside.get(parent) if isinstance(inside, dict) else None
-            if not isinstance(inside, dict):
-                raise InputError(f"variants.{name}: there is no {key}", mend="see docs/configuration.md for the keys")
-            inside[last] = value
-        try:
-            found[name] = parse_config(data)
-        except InputError as error:
-            raise InputError(f"variants.{name}: {error.what}", mend=error.mend) from None
-    return found
-
-
-def check_variants(config: Config) -> None:
-    """Raise ValueError where the variants could not be compared, or one of them is wrong."""
-    if not config.variants:
-        return
-    if config.budget.max_minutes is not None:
-        raise ValueError("variants: a budget in minutes gives unequal steps; give budget.epochs alone")
-    for name, changes in config.variants.items():
-        if not _NAME.match(name):
-            raise ValueError(f"variants: {name!r} becomes a folder; use letters, digits, - and _")
-        common = sorted({key.partition(".")[0] for key in changes} & set(COMMON))
-        if common:
-            raise ValueError(f"variants.{name} changes {common[0]}, which all must have in common to be compared")
-    try:
-        configs = variants_of(config)
-    except InputError as error:
-        raise ValueError(f"{error.what}; {error.mend}") from None
-    labels = {name: each.draft.output.labels for name, each in configs.items()}
-    if any(each != config.draft.output.labels for each in labels.values()):
-        raise ValueError("variants: all must learn the labels of card.output.labels")
 
 
 def crossvalidate_variants(
@@ -87,7 +35,7 @@ def crossvalidate_variants(
     """
     from .run import crossvalidate
 
-    root, configs = Path(path), variants_of(config)
+    root, configs = Path(path), config.each_variant()
     places = {name: Place(root / name) for name in configs}
     _refuse_others(root, places, config, fresh)
     say: Callable[[str], None] = (lambda text: None) if quiet else lambda text: errors.print(text, markup=False)
@@ -131,7 +79,7 @@ def _same_folds(places: Mapping[str, Place], config: Config) -> None:
     from .run import same_as_before
 
     plan = make_plan(config)
-    for (name, place), each in zip(places.items(), variants_of(config).values(), strict=True):
+    for (name, place), each in zip(places.items(), config.each_variant().values(), strict=True):
         if place.begun:
             try:
                 same_as_before(each, plan, place)
@@ -141,7 +89,6 @@ def _same_folds(places: Mapping[str, Place], config: Config) -> None:
 
 def _done(place: Place, config: Config) -> bool:
     """Whether its results are there and follow from these settings."""
-    from ..config import parse_config
     from .run import FREE_TO_CHANGE
 
     if not place.results.is_file():
