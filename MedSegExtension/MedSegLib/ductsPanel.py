@@ -42,7 +42,7 @@ class DuctsPanel:
         ui.ductsSeeThroughCheckBox.connect("toggled(bool)", lambda checked: self._seeThrough(checked))
         ui.reviewNextButton.setShortcut(qt.QKeySequence("N"))
         ui.reviewPreviousButton.setShortcut(qt.QKeySequence("Shift+N"))
-        ui.findingsTable.setHorizontalHeaderLabels([_("Finding"), _("Duct"), _("Calibre"), _("Expected"), _("Grade")])
+        ui.findingsTable.setHorizontalHeaderLabels([_("Finding"), _("Calibre"), _("Expected"), _("Duct"), _("Grade")])
         ui.branchesTable.setHorizontalHeaderLabels([_("Duct"), _("Length (mm)"), _("Mean (mm)"), _("Narrowest")])
         for table in (ui.findingsTable, ui.branchesTable):
             table.horizontalHeader().setStretchLastSection(True)
@@ -144,11 +144,11 @@ class DuctsPanel:
         rows = [
             [
                 kindName(finding["kind"]),
-                ductName(finding["name"]) or named.get(finding["branch"], "–"),
                 _("no lumen")
                 if finding["diameter_mm"] == 0
                 else calibreText(finding["diameter_mm"], finding["resolved"]),
                 calibreText(finding["reference_diameter_mm"], True),
+                ductName(finding["name"]) or named.get(finding["branch"], "–"),
                 inLanguage(finding["grade"]),
             ]
             for finding in findings
