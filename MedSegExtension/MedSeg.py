@@ -122,7 +122,12 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.installPanel = InstallPanel(self.ui, self.onPackagesReady, self.logPanel.add)
         self.inputPanel = InputPanel(self.ui, self.update)
         self.modelPanel = ModelPanel(
-            self.ui, self.logic, self.onModelPath, self.onModelChanged, self.installPanel.explain
+            self.ui,
+            self.logic,
+            self.inputPanel.nodes,
+            self.onModelPath,
+            self.onModelChanged,
+            self.installPanel.explain,
         )
         self.devicePanel = DevicePanel(self.ui, self.logic, self.onDeviceChosen, lambda: self.queue.running)
         self.advancedPanel = AdvancedPanel(self.ui, self.logic, self.onFlipsChosen, self.onApplyThreshold, self.say)
@@ -302,6 +307,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def update(self) -> None:
         """Check the choices against each other and enable what makes sense now."""
         fit = self.inputPanel.check(self.modelPanel.card)
+        self.modelPanel.volumeChanged()
         reason = ""
         if self.inputPanel.nodes()[0] is None:
             reason = (

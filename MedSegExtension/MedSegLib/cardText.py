@@ -10,10 +10,11 @@ from slicer.i18n import tr as _
 from .messages import asSentence, inLanguage
 
 
-def cardHtml(report: dict) -> str:
+def cardHtml(report: dict, canChange: bool = False) -> str:
     """What the model segments, for which images, how good, on whom, licence and warnings.
 
     :param report: the dictionary of ``medseg inspect --json``.
+    :param canChange: whether there is a link to change what a person answered.
     """
     card = report.get("card")
     if card is None:
@@ -31,6 +32,8 @@ def cardHtml(report: dict) -> str:
         (_("File"), _file(report)),
     ]
     parts.append(_table(rows))
+    if canChange:
+        parts.append(f'<a href="#answers">{escape(_("Change the answers"))}</a>')
     parts += [f"⚠ {escape(asSentence(warning))}" for warning in report.get("warnings", [])]
     return "<br>".join(parts)
 

@@ -144,6 +144,17 @@ class RunsLogic:
 
         return sharedHost().submit("inspect", {"model": str(model), "load": True}, onFinished=onFinished, timeout=120)
 
+    def startSlice(self, volumeNodes, card: dict, onFinished):
+        """A slice of the volumes as a network with this card (JSON data) would be fed it; no network is needed.
+
+        ``onFinished(request)`` gets a request with ``error`` or ``result``: ``{"image": (H, W) float32}``.
+        """
+        from .volumeInput import volumesFromNodes
+        from .workerHost import sharedHost
+
+        _nodes, volumes = volumesFromNodes(volumeNodes)
+        return sharedHost().submit("slice", {"volumes": volumes, "card": card}, onFinished=onFinished, timeout=60)
+
     def startProbe(self, onFinished):
         """As :meth:`devices`, without waiting."""
         from .workerHost import probeDevices

@@ -11,6 +11,7 @@ from medseg.errors import Cancelled, InputError, MedSegError
 from slicer.i18n import tr as _
 
 from .cardForm import CardForm
+from .cardPreview import CardPreview
 from .cardText import cardHtml, cardName
 from .messages import errorText
 
@@ -23,14 +24,15 @@ PAUSE_MS = 300
 
 
 class ModelPanel:
-    """``onPath(path)`` is called when another path is chosen, ``onChanged()`` when more or less is known about it.
+    """``nodes()`` gives the chosen volume nodes. ``onPath(path)`` is called when another path is chosen,
+    ``onChanged()`` when more or less is known about it, ``onMissingPackage(error)`` where it needs one.
 
     report : the dictionary of ``medseg inspect`` for the path, or None while unknown.
     card : the `ModelCard` to run with, or None.
     givenCard : JSON data of a card the person gave, else None: the file's own is used.
     """
 
-    def __init__(self, ui, logic, onPath, onChanged, onMissingPackage) -> None:
+    def __init__(self, ui, logic, nodes, onPath, onChanged, onMissingPackage) -> None:
         self.ui, self._logic, self._onPath = ui, logic, onPath
         self._onChanged, self._onMissingPackage = onChanged, onMissingPackage
         self.report: dict | None = None
@@ -40,7 +42,8 @@ class ModelPanel:
         self._request = None
         self._asked = 0
         self._path = ""
-        self.form = CardForm(ui, self._onCardGiven)
+        self.preview = CardPreview(ui, logic, nodes)
+        self.form = CardForm(ui, self._onCardGiven, self.preview.show)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE_MS)
@@ -50,6 +53,7 @@ class ModelPanel:
         ui.modelMenuButton.setMenu(self._menu)
         ui.modelPathLineEdit.connect("currentPathChanged(QString)", self._onPathChanged)
         ui.cardBrowser.setMaximumHeight(210)
+        ui.cardBrowser.connect("anchorClicked(QUrl)", lambda url: self.changeAnswers())
         self._actions: list = []
 
     def cleanup(self) -> None:
@@ -57,6 +61,7 @@ class ModelPanel:
         if self._request is not None and not self._request.finished:
             self._logic.forget(self._request)
         self._request = None
+        self.preview.cleanup()
 
     @property
     def path(self) -> str:
@@ -137,8 +142,17 @@ class ModelPanel:
         self.givenCard, self.card = data, ModelCard.from_dict(data)
         self.report = {**(self.report or {}), "card": self.card.to_dict(), "missing": []}
         self.report["card_source"] = _("saved beside it") if saved else _("as answered in this session")
-        self.ui.cardBrowser.setHtml(cardHtml(self.report))
+        self.ui.cardBrowser.setHtml(cardHtml(self.report, canChange=True))
         self._onChanged()
+
+    def changeAnswers(self) -> None:
+        """Ask again what the person answered in this session."""
+        if self.givenCard is not None:
+            self.form.open()
+
+    def volumeChanged(self) -> None:
+        """Show the slice of another volume, where answers are being given."""
+        self.form.tell()
 
     # The menu
 

@@ -192,12 +192,30 @@ def scenarioPanelAsksForCard(test, logic) -> None:
         choose(test, widget, node, model)
         test.assertTrue(widget.ui.cardFormFrame.visible)
         test.assertFalse(widget.ui.segmentButton.enabled)
-        fields = widget.modelPanel.form.fields
+        fields, preview = widget.modelPanel.form.fields, widget.modelPanel.preview
+        waitUntil(test, lambda: preview.shape is not None)
+        test.assertFalse(widget.ui.cardPreviewLabel.isHidden())
+        test.assertFalse(widget.ui.cardPreviewLabel.pixmap.isNull())
         fields["normalisation"].currentIndex = fields["normalisation"].findData("none")
+        test.assertTrue(fields["scope"].isHidden())
+        fields["size"].currentIndex = fields["size"].findData("resize")
+        fields["height"].value, fields["width"].value = 48, 32
+        waitUntil(test, lambda: preview.shape == (48, 32))  # the picture follows the answers
+        fields["orientation"].currentIndex = fields["orientation"].findData("")
+        fields["code"].text = "PP"
+        widget.ui.useCardButton.click()
+        test.assertTrue(widget.ui.cardFormErrorLabel.text)  # no such directions
+        test.assertTrue(widget.ui.cardPreviewLabel.isHidden())
+        fields["code"].text = "ras"
         fields["label 0"].text = "duct"
+        widget.ui.useCardButton.click()
+        test.assertTrue(widget.ui.cardFormFrame.isHidden(), widget.ui.cardFormErrorLabel.text)
+        test.assertEqual(widget.modelPanel.card.orientation, "RAS")
+        widget.modelPanel.changeAnswers()
+        fields["size"].currentIndex = fields["size"].findData("native")
         widget.ui.saveCardButton.click()
         test.assertTrue((Path(folder) / "bare.onnx.card.json").is_file(), widget.ui.cardFormErrorLabel.text)
-        test.assertFalse(widget.ui.cardFormFrame.visible)
+        test.assertTrue(widget.ui.cardFormFrame.isHidden())
         runToEnd(test, widget)
         test.assertEqual(widget.job.state, "done", widget.ui.statusLabel.text)
         test.assertEqual(list(widget.job.result.segmentIds), ["duct"])

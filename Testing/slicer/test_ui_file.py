@@ -53,6 +53,7 @@ SIGNALS = {
     "QTableWidget": {"cellDoubleClicked(int,int)", "cellClicked(int,int)"},
     "qMRMLNodeComboBox": {"currentNodeChanged(vtkMRMLNode*)"},
     "ctkPathLineEdit": {"currentPathChanged(QString)"},
+    "QTextBrowser": {"anchorClicked(QUrl)"},
     "ctkSliderWidget": {"valueChanged(double)"},
 }
 

@@ -69,7 +69,7 @@ def test_every_sentence_is_in_the_table(messages):
 
 
 def test_the_sentences_are_found_where_they_are():
-    assert "run it again" in sentences(ENGINE / "worker" / "operations.py")
+    assert "run it again" in sentences(ENGINE / "worker" / "running.py")
     assert "the model was trained on 7, the volume is 7" in sentences(ENGINE / "fit.py")
     assert sum(len(sentences(path)) for path in SOURCES) > 150
 

@@ -602,18 +602,109 @@
     </message>
   </context>
   <context>
+    <name>MedSegLib.cardAnswers</name>
+    <message>
+      <source>as radiologists look at them ({code})</source>
+      <translation>comme les radiologues les regardent ({code})</translation>
+    </message>
+    <message>
+      <source>as they are</source>
+      <translation>telles quelles</translation>
+    </message>
+    <message>
+      <source>as {reader} reads them ({code})</source>
+      <translation>comme {reader} les lit ({code})</translation>
+    </message>
+    <message>
+      <source>in another way:</source>
+      <translation>autrement :</translation>
+    </message>
+    <message>
+      <source>padded or cropped</source>
+      <translation>complétées ou rognées</translation>
+    </message>
+    <message>
+      <source>padded or cropped to {height} × {width}</source>
+      <translation>complétées ou rognées à {height} × {width}</translation>
+    </message>
+    <message>
+      <source>resized</source>
+      <translation>redimensionnées</translation>
+    </message>
+    <message>
+      <source>resized to {height} × {width}</source>
+      <translation>redimensionnées à {height} × {width}</translation>
+    </message>
+    <message>
+      <source>structure</source>
+      <translation>structure</translation>
+    </message>
+    <message>
+      <source>to a pixel size</source>
+      <translation>à une taille de pixel</translation>
+    </message>
+    <message>
+      <source>to a pixel size, then padded or cropped to {height} × {width}</source>
+      <translation>à une taille de pixel, puis complétées ou rognées à {height} × {width}</translation>
+    </message>
+    <message>
+      <source>volume {number}</source>
+      <translation>volume {number}</translation>
+    </message>
+  </context>
+  <context>
     <name>MedSegLib.cardForm</name>
     <message>
       <source>1st to 99th percentile to 0…1</source>
       <translation>du 1er au 99e centile vers 0…1</translation>
     </message>
     <message>
+      <source>Columns:</source>
+      <translation>Colonnes :</translation>
+    </message>
+    <message>
+      <source>Directions:</source>
+      <translation>Directions :</translation>
+    </message>
+    <message>
+      <source>Divided by:</source>
+      <translation>Divisées par :</translation>
+    </message>
+    <message>
       <source>Input channels:</source>
       <translation>Canaux d'entrée :</translation>
     </message>
     <message>
+      <source>Inputs, in order:</source>
+      <translation>Entrées, dans l'ordre :</translation>
+    </message>
+    <message>
       <source>Intensities:</source>
       <translation>Intensités :</translation>
+    </message>
+    <message>
+      <source>Measured on:</source>
+      <translation>Mesurées sur :</translation>
+    </message>
+    <message>
+      <source>Pixel (mm):</source>
+      <translation>Pixel (mm) :</translation>
+    </message>
+    <message>
+      <source>Rows, columns and slices of the arrays that the network was trained on, as patient directions. ILP: down the rows to the feet (I), along the columns to the patient's left (L), slices from front to back (P).</source>
+      <translation>Lignes, colonnes et coupes des tableaux sur lesquels le réseau a été entraîné, en directions du patient. ILP : le long des lignes vers les pieds (I), le long des colonnes vers la gauche du patient (L), coupes d'avant en arrière (P).</translation>
+    </message>
+    <message>
+      <source>Rows:</source>
+      <translation>Lignes :</translation>
+    </message>
+    <message>
+      <source>Shown to it:</source>
+      <translation>Présentées :</translation>
+    </message>
+    <message>
+      <source>Size:</source>
+      <translation>Taille :</translation>
     </message>
     <message>
       <source>Slices:</source>
@@ -630,6 +721,14 @@
     <message>
       <source>The network gives:</source>
       <translation>Le réseau donne :</translation>
+    </message>
+    <message>
+      <source>The segmentation is:</source>
+      <translation>La segmentation est :</translation>
+    </message>
+    <message>
+      <source>Three letters of L or R, A or P, S or I: of the rows, columns and slices.</source>
+      <translation>Trois lettres parmi L ou R, A ou P, S ou I : celles des lignes, des colonnes et des coupes.</translation>
     </message>
     <message>
       <source>What the file does not say about its network:</source>
@@ -656,8 +755,12 @@
       <translation>telles quelles</translation>
     </message>
     <message>
-      <source>divided by 255</source>
-      <translation>divisées par 255</translation>
+      <source>divided by a number</source>
+      <translation>divisées par un nombre</translation>
+    </message>
+    <message>
+      <source>each slice</source>
+      <translation>chaque coupe</translation>
     </message>
     <message>
       <source>lowest 0, highest 1</source>
@@ -676,12 +779,12 @@
       <translation>un volume par canal</translation>
     </message>
     <message>
-      <source>probabilities already</source>
-      <translation>déjà des probabilités</translation>
+      <source>probabilities already, one for each structure</source>
+      <translation>déjà des probabilités, une par structure</translation>
     </message>
     <message>
-      <source>structure</source>
-      <translation>structure</translation>
+      <source>probabilities already, the first of the background</source>
+      <translation>déjà des probabilités, la première du fond</translation>
     </message>
     <message>
       <source>the grey slice repeated</source>
@@ -692,12 +795,23 @@
       <translation>la coupe et ses voisines</translation>
     </message>
     <message>
-      <source>volume {number}</source>
-      <translation>volume {number}</translation>
+      <source>the whole volume</source>
+      <translation>le volume entier</translation>
+    </message>
+  </context>
+  <context>
+    <name>MedSegLib.cardPreview</name>
+    <message>
+      <source>The middle slice as the network would see it ({height} × {width}, values {low:.3g} to {high:.3g}). Does it lie as the slices did that it was trained on?</source>
+      <translation>La coupe du milieu telle que le réseau la verrait ({height} × {width}, valeurs de {low:.3g} à {high:.3g}). Est-elle orientée comme les coupes de son entraînement ?</translation>
     </message>
   </context>
   <context>
     <name>MedSegLib.cardText</name>
+    <message>
+      <source>Change the answers</source>
+      <translation>Modifier les réponses</translation>
+    </message>
     <message>
       <source>File</source>
       <translation>Fichier</translation>

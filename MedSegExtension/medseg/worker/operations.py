@@ -38,7 +38,8 @@ def inspect(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     path = model_path(payload)
     with memory_limited(int(payload.get("memory_limit_bytes") or INSPECTION_BYTES)), reading_here():
         report = inspect_model(path)
-        if payload.get("load") and not report.card_error:
+        # Which of several inputs and outputs are used must be answered before it can be loaded.
+        if payload.get("load") and not report.card_error and "unclear" not in report.details:
             open_model(path, backend=payload.get("backend"), device=payload.get("device") or "cpu").close()
     return {"report": report.as_dict()}
 
@@ -109,6 +110,20 @@ def segment(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     return {"scores": KEPT.keep(result), **answer(result)}
 
 
+def seen_slice(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """``{"image": (H, W) float32}``: the middle slice of ``payload["volumes"]`` as a network would be fed it.
+
+    ``payload["card"]`` is a card's JSON data; of its channels the first that is the slice itself. Raises InputError.
+    """
+    from ..card import ModelCard
+    from ..preprocess import SlicePreparer
+
+    card = ModelCard.from_dict(payload["card"])
+    preparer = SlicePreparer(payload.get("volumes") or [], card)
+    channel = next((n for n, one in enumerate(card.input.channels) if one.offset == 0), 0)
+    return {"image": preparer.prepare(preparer.count // 2)[channel]}
+
+
 def decide(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     """Decide the last segmentation again: ``threshold`` (None: as the run did) and changes to ``postprocessing``.
 
@@ -144,6 +159,7 @@ OPERATIONS: dict[str, Operation] = {
     "load": load,
     "convert": convert,
     "segment": segment,
+    "slice": seen_slice,
     "decide": decide,
     "scores": scores,
     "doubts": doubts,
