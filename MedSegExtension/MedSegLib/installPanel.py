@@ -9,9 +9,7 @@ from slicer.i18n import tr as _
 
 from .installer import Installer
 from .messages import inLanguage
-from .requirements import checkRequirements, requirements
-
-TORCH_FORMATS = "torch"
+from .requirements import checkRequirements, requirements, requirementsOf
 
 
 class InstallPanel:
@@ -28,6 +26,7 @@ class InstallPanel:
         self._reason = ""
         self._repair = False
         self._advised = False
+        self._special = False  # asked for what one task needs; models run without it
         self._installer = Installer(self._heard, self._finished)
         ui.installSmallButton.connect("clicked(bool)", lambda checked=False: self.install())
         ui.installTorchButton.connect("clicked(bool)", lambda checked=False: self.openTorch())
@@ -37,14 +36,14 @@ class InstallPanel:
 
     def check(self) -> bool:
         """Whether a model can run as far as installed packages tell; asks where not."""
-        if self.state in ("installing", "restart", "broken", "torch"):
+        if self.state in ("installing", "restart", "torch") or (self.state == "broken" and not self._special):
             self.update()
             return False
         found = checkRequirements()
         if found.state == "ready":
             self._set("ready")
             return True
-        self._lines, self._repair = found.lines, False
+        self._lines, self._repair, self._special = found.lines, False, False
         self._set(found.state)
         return False
 
@@ -54,7 +53,7 @@ class InstallPanel:
             return
         if self.state == "torch" or (self.state == "broken" and self._repair):
             return
-        if checkRequirements().state == "ready":
+        if checkRequirements(self._lines or None).state == "ready":
             self._set("ready")
             self._onReady()
 
@@ -62,18 +61,22 @@ class InstallPanel:
         """Ask for what an error of the worker names; other errors change nothing."""
         if not isinstance(error, MissingPackageError) or self.state == "installing":
             return
-        found = checkRequirements()
         self._reason = inLanguage(error.what)
-        if found.state != "ready":
-            self._lines, self._repair = found.lines, False
-            self._set(found.state)
-        elif TORCH_FORMATS in error.what.lower().split() or " torch" in error.what.lower():
+        base = checkRequirements()
+        if base.state != "ready":
+            self._lines, self._repair, self._special = base.lines, False, False
+            self._set(base.state)
+            return
+        if "torch" in error.packages:
             self._advised = False
             self._set("torch")
-        else:
-            # The records are there, yet the worker could not import it.
-            self._lines, self._repair = requirements(), True
-            self._set("broken")
+            return
+        lines = requirementsOf(error.packages)
+        self._special = bool(lines) and not set(lines) <= set(requirements())
+        found = checkRequirements(lines or None)
+        # Where the records say that all is there, the worker could still not import it: half installed.
+        self._lines, self._repair = found.lines or lines or requirements(), found.state == "ready"
+        self._set("broken" if self._repair else found.state)
 
     def install(self, wheels: str = "") -> None:
         """Install after the person pressed the button."""
@@ -89,7 +92,7 @@ class InstallPanel:
             self.install(str(path))
 
     def decline(self) -> None:
-        self._set("ready" if self.state == "torch" else "declined")
+        self._set("ready" if self.state == "torch" or self._special else "declined")
         self._onLog(_("Nothing was installed."))
 
     def openTorch(self) -> None:
@@ -122,6 +125,11 @@ class InstallPanel:
         packages = ", ".join(self._lines)
         texts = {
             "missing": _(
+                "For this, MedSeg needs Python packages that are not installed: {packages}. Download them from the"
+                " Python Package Index and install them into this Slicer?"
+            ).format(packages=packages)
+            if self._special
+            else _(
                 "To run models, MedSeg needs Python packages that are not installed: {packages}. Download them from the"
                 " Python Package Index and install them into this Slicer?"
             ).format(packages=packages),
@@ -156,12 +164,13 @@ class InstallPanel:
         ui.installLabel.text = texts.get(state, "")
         asking = state not in ("ready", "installing", "restart")
         ui.installSmallButton.visible = asking and state != "torch"
-        ui.installSmallButton.text = {
-            "old": _("Update"),
-            "broken": _("Repair"),
-            "missing": _("Install ONNX Runtime"),
-        }.get(state, _("Try again") if state in ("offline", "absent", "full", "failed") else _("Install ONNX Runtime"))
-        ui.installTorchButton.visible = asking and state in ("missing", "torch", "declined")
+        install = _("Install") if self._special else _("Install ONNX Runtime")
+        ui.installSmallButton.text = {"old": _("Update"), "broken": _("Repair"), "missing": install}.get(
+            state, _("Try again") if state in ("offline", "absent", "full", "failed") else install
+        )
+        ui.installTorchButton.visible = (
+            asking and state in ("missing", "torch", "declined") and not (self._special and state != "torch")
+        )
         ui.installOfflineButton.visible = asking and state != "torch"
         ui.installLaterButton.visible = asking and state != "declined"
         ui.restartButton.visible = state == "restart"

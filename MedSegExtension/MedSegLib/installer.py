@@ -31,6 +31,7 @@ class Installer:
 
     def __init__(self, onLine, onFinished) -> None:
         self._onLine, self._onFinished = onLine, onFinished
+        self._wanted: list[str] = []
         self._lines: list[str] = []
         self._before: dict[str, str] = {}
         self.running = False
@@ -43,6 +44,7 @@ class Installer:
             arguments += ["--no-index", "--find-links", wheels]
         if repair:
             arguments += ["--force-reinstall", "--no-deps"]
+        self._wanted = lines
         self._lines, self._before, self.running = [], installedVersions(), True
         command = [*lines, *arguments]
         try:
@@ -88,7 +90,7 @@ class Installer:
             if replaced:
                 self._onFinished("restart", ", ".join(replaced))
             else:
-                self._onFinished(checkRequirements().state, "")
+                self._onFinished(checkRequirements(self._wanted).state, "")
         elif any(word in output for word in OFFLINE):
             self._onFinished("offline", last)
         elif "No space left" in output or "not enough space" in output:

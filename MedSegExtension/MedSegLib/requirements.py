@@ -10,7 +10,9 @@ from pathlib import Path
 
 from .workerHost import hasApplication
 
-REQUIREMENTS = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
+RESOURCES = Path(__file__).resolve().parents[1] / "Resources"
+REQUIREMENTS = RESOURCES / "requirements.txt"
+OPTIONAL = RESOURCES / "optional-requirements.txt"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,15 @@ def requirements(path: Path | None = None) -> list[str]:
     path = REQUIREMENTS if path is None else path
     lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line]
+
+
+def requirementsOf(packages) -> list[str]:
+    """The lines for packages that an error names. Those on neither list are left out: nothing is installed by a name
+    that came from elsewhere."""
+    from packaging.requirements import Requirement
+
+    lines = {Requirement(line).name.lower(): line for line in (*requirements(), *requirements(OPTIONAL))}
+    return [lines[name.lower()] for name in packages if name.lower() in lines]
 
 
 def missingRequirements(lines: list[str] | None = None) -> list[str]:
@@ -77,11 +88,11 @@ def ensureRequirements(requester: str = "MedSeg") -> bool:
     return not missingRequirements()
 
 
-def howToInstallAll() -> str:
-    """The sentence that says how a person gets what the worker needs."""
-    lines = missingRequirements() or requirements()
+def howToInstallAll(packages=()) -> str:
+    """The sentence that says how a person gets what the worker needs, or the packages that an error names."""
+    lines = requirementsOf(packages) or missingRequirements() or requirements()
     if hasApplication():
-        return f"press Segment in the module MedSeg, or run slicer.util.pip_install({lines!r}) in the Python console"
+        return f"use the module MedSeg, which asks, or run slicer.util.pip_install({lines!r}) in the Python console"
     return f"install them: {sys.executable} -m pip install {' '.join(lines)}"
 
 

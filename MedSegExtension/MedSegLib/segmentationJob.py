@@ -123,7 +123,8 @@ class Job:
         except Cancelled as error:
             self.error, self.state = error, "cancelled"
         except MissingPackageError as error:
-            self.error, self.state = MissingPackageError(error.what, mend=howToInstallAll()), "failed"
+            mend = howToInstallAll(error.packages)
+            self.error, self.state = MissingPackageError(error.what, mend=mend, packages=error.packages), "failed"
         except MedSegError as error:
             self.error, self.state = error, "failed"
         except Exception as error:

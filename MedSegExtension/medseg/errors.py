@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 #: Characters of ``what`` that are shown: a damaged file must not fill the screen with what was found in it.
@@ -49,7 +50,16 @@ class UnsafeModelError(InputError):
 
 
 class MissingPackageError(InputError):
-    """An optional package is needed for what was asked. ``mend`` says what to install."""
+    """An optional package is needed for what was asked. ``mend`` says what to install.
+
+    packages : their names on the package index, all that the same work will need; empty where that is not known.
+    """
+
+    def __init__(
+        self, what: str, *, file: str | Path | None = None, mend: str | None = None, packages: Sequence[str] = ()
+    ) -> None:
+        self.packages = tuple(packages)
+        super().__init__(what, file=file, mend=mend)
 
 
 class DeviceOutOfMemory(MedSegError):

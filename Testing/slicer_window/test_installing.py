@@ -142,7 +142,7 @@ def test_a_model_that_needs_pytorch_leads_to_its_extension(asked):
 
     write_wheel(asked.wheels, NEEDED, "1.0")
     asked.stand_in.packages.pip_install([NEEDED, "--no-index", "--find-links", str(asked.wheels)])
-    asked.panel.explain(MissingPackageError("the Python package torch is not installed", mend="pip install torch"))
+    asked.panel.explain(MissingPackageError("the Python package torch is not installed", packages=["torch"]))
     assert asked.panel.state == "torch" and shown(asked) == {"installTorchButton", "installLaterButton"}
     asked.ui.installTorchButton.click()
     assert "Extensions Manager" in asked.ui.installLabel.text
@@ -155,3 +155,76 @@ def test_a_model_that_needs_pytorch_leads_to_its_extension(asked):
         slicer.util.selectModule = select
         del slicer.modules.pytorchutils
     assert opened == ["PyTorchUtils"]
+
+
+def with_optional(asked, monkeypatch, text: str) -> None:
+    """What models need is there; what single tasks need is as ``text`` says."""
+    from MedSegLib import requirements
+
+    write_wheel(asked.wheels, NEEDED, "1.0")
+    asked.stand_in.packages.pip_install([NEEDED, "--no-index", "--find-links", str(asked.wheels)])
+    optional = asked.lines.with_name("optional.txt")
+    optional.write_text(text)
+    monkeypatch.setattr(requirements, "OPTIONAL", optional)
+
+
+def test_what_measuring_needs_is_asked_for_and_installed(asked, monkeypatch, tmp_path):
+    """From the worker's error to a measured tree, with a worker that has no networkx and calls it by another name."""
+    from medseg.client import WorkerClient
+    from MedSegLib import workerHost
+    from MedSegLib.ductsTest import addTree
+
+    with_optional(asked, monkeypatch, "scikit-image>=0.24\nmedsegextra>=1.0\n")
+    program = tmp_path / "programs" / "no_networkx.py"
+    program.parent.mkdir()
+    program.write_text(
+        "import sys\nsys.modules['networkx'] = None\n"
+        "import medseg.packages\nmedseg.packages.MEASURING = ('scikit-image', 'medsegextra')\n"
+        "from medseg.worker.__main__ import main\nsys.exit(main())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(program.parent))
+    workerHost.closeSharedHost()
+    workerHost._shared = workerHost.WorkerHost(WorkerClient(module="no_networkx"))
+    _volume, segmentation = addTree()
+    asked.widget.ductsUi.ductsSegmentationSelector.setCurrentNode(segmentation)
+    asked.widget.ductsUi.measureButton.click()
+    asked.wait(lambda: not asked.widget.ductsPanel.running)
+    assert asked.panel.state == "missing" and "medsegextra>=1.0" in asked.ui.installLabel.text
+    assert "scikit-image" not in asked.ui.installLabel.text  # it is there
+    assert shown(asked) == {"installSmallButton", "installOfflineButton", "installLaterButton"}
+    assert "networkx" in asked.widget.ductsUi.ductsStatusLabel.text and NEEDED not in asked.ui.statusLabel.text
+    write_wheel(asked.wheels, "medsegextra", "1.1")
+    install_from_folder(asked)
+    assert asked.panel.state == "ready"
+    asked.widget.ductsUi.measureButton.click()  # by a new worker
+    asked.wait(lambda: not asked.widget.ductsPanel.running)
+    assert asked.widget.ductsPanel.measured is not None, asked.widget.ductsUi.ductsStatusLabel.text
+
+
+def test_what_one_task_needs_may_be_declined_and_models_run_on(asked, monkeypatch):
+    from medseg.errors import MissingPackageError
+
+    with_optional(asked, monkeypatch, "medsegextra>=1.0\n")
+    error = MissingPackageError("the Python package medsegextra is not installed", packages=["medsegextra"])
+    asked.panel.explain(error)
+    assert asked.panel.state == "missing" and "medsegextra>=1.0" in asked.ui.installLabel.text
+    assert asked.ui.installSmallButton.text == "Install" and "installTorchButton" not in shown(asked)
+    asked.ui.installLaterButton.click()
+    assert asked.panel.state == "ready" and asked.ui.installFrame.isHidden()
+    asked.ui.segmentButton.click()
+    asked.wait(lambda: asked.widget.job is not None and not asked.widget.queue.running)
+    assert asked.widget.job.state == "done"
+    asked.panel.explain(error)
+    write_wheel(asked.wheels, "medsegextra", "1.1")
+    install_from_folder(asked)
+    assert asked.panel.state == "ready" and (asked.stand_in.packages.folder / "medsegextra.py").is_file()
+
+
+def test_nothing_is_installed_by_a_name_that_is_on_no_list(asked, monkeypatch):
+    from medseg.errors import MissingPackageError
+    from MedSegLib.requirements import howToInstallAll, requirementsOf
+
+    with_optional(asked, monkeypatch, "h5py>=3.10\n")
+    assert requirementsOf(["unheard-of", "H5PY"]) == ["h5py>=3.10"]
+    asked.panel.explain(MissingPackageError("the Python package unheard-of is not installed", packages=["unheard-of"]))
+    assert asked.panel._lines == [f"{NEEDED}>=1.0"] and "unheard-of" not in howToInstallAll(["unheard-of"])

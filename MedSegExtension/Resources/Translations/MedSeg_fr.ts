@@ -1320,6 +1320,14 @@
       <translation>Dossier de paquets « wheel »</translation>
     </message>
     <message>
+      <source>For this, MedSeg needs Python packages that are not installed: {packages}. Download them from the Python Package Index and install them into this Slicer?</source>
+      <translation>Pour cela, MedSeg a besoin de paquets Python qui ne sont pas installés : {packages}. Les télécharger depuis le Python Package Index et les installer dans ce Slicer ?</translation>
+    </message>
+    <message>
+      <source>Install</source>
+      <translation>Installer</translation>
+    </message>
+    <message>
       <source>Install ONNX Runtime</source>
       <translation>Installer ONNX Runtime</translation>
     </message>

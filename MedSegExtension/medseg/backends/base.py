@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DeviceOutOfMemory, MissingPackageError
+from ..packages import distribution
 
 #: Arithmetic a backend may be asked for. float32 is what every promise of parity is about.
 PRECISIONS = ("float32", "bfloat16")
@@ -97,8 +98,12 @@ def require(package: str, backend: str | None = None) -> Any:
         return import_module(package)
     except ModuleNotFoundError as error:
         missing = (error.name or package).partition(".")[0]
-        raise MissingPackageError(f"the package {missing} is needed and not installed", mend=mend) from error
+        raise MissingPackageError(
+            f"the package {missing} is needed and not installed", mend=mend, packages=[distribution(missing)]
+        ) from error
     except (ImportError, OSError) as error:  # installed but broken: a missing shared library, a wrong architecture
         raise MissingPackageError(
-            f"the package {package} is installed but cannot be loaded ({error})", mend=f"reinstall it: {mend}"
+            f"the package {package} is installed but cannot be loaded ({error})",
+            mend=f"reinstall it: {mend}",
+            packages=[distribution(package)],
         ) from error

@@ -89,7 +89,11 @@ def _refuse(device: str, backends: Sequence[str], found: Sequence[DeviceInfo], m
     missing = [info for info in found if not info.usable and _NOT_INSTALLED in info.reason]
     if len(missing) == len(found):
         installs = " or ".join(INSTALL[name] for name in backends)
-        raise MissingPackageError(f"none of the backends {', '.join(backends)} is installed", mend=installs)
+        # The smallest one is enough, where the model runs on it.
+        package = "onnxruntime" if "onnxruntime" in backends else backends[0]
+        raise MissingPackageError(
+            f"none of the backends {', '.join(backends)} is installed", mend=installs, packages=[package]
+        )
     reasons = [f"{info.backend}: {info.reason}" for info in matching if info.reason] or ["no such device was found"]
     usable = ", ".join(sorted({info.device for info in found if info.usable})) or "none"
     raise InputError(f"device {device} is not usable ({'; '.join(reasons)})", mend=f"usable here: {usable}")

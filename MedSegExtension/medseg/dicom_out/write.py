@@ -44,7 +44,9 @@ def write_dicom(
     try:
         import highdicom  # noqa: F401
     except ImportError as error:
-        raise MissingPackageError("DICOM output needs highdicom", mend="pip install 'medseg[dicom]'") from error
+        raise MissingPackageError(
+            "DICOM output needs highdicom", mend="pip install 'medseg[dicom]'", packages=["highdicom"]
+        ) from error
     from .report import structured_report
     from .segmentation import dicom_segmentation
     from .source import read_source

@@ -36,7 +36,9 @@ def glb(m: DuctMeasurement, colour: Sequence[float] = SURFACE_COLOUR) -> bytes:
     try:
         import trimesh
     except ImportError as error:
-        raise MissingPackageError("a GLB file needs trimesh", mend="pip install 'medseg[measure]'") from error
+        raise MissingPackageError(
+            "a GLB file needs trimesh", mend="pip install 'medseg[measure]'", packages=["trimesh", "matplotlib"]
+        ) from error
     from trimesh.visual.material import PBRMaterial
 
     scene = trimesh.Scene(

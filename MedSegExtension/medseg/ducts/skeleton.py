@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..errors import MissingPackageError
+from ..packages import MEASURING
 from ..skeleton import skeletonise
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ def skeleton_graph(mask: np.ndarray, spacing: np.ndarray, radius: Radius, steps_
     try:
         import networkx as nx
     except ImportError as error:
-        raise MissingPackageError("measuring needs networkx", mend="pip install 'medseg[measure]'") from error
+        raise MissingPackageError(
+            "measuring needs networkx", mend="pip install 'medseg[measure]'", packages=MEASURING
+        ) from error
 
     voxels = np.argwhere(skeletonise(mask, layers=True))
     graph = nx.MultiGraph()

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import MissingPackageError
+from ..packages import MEASURING
 from .grid import DuctGrid
 
 #: Standard deviation in voxels of the smoothing that takes the steps off the surface.
@@ -34,7 +35,9 @@ def duct_surface(grid: DuctGrid, parts: np.ndarray) -> tuple[np.ndarray, np.ndar
     try:
         from skimage.measure import marching_cubes
     except ImportError as error:
-        raise MissingPackageError("measuring needs scikit-image", mend="pip install 'medseg[measure]'") from error
+        raise MissingPackageError(
+            "measuring needs scikit-image", mend="pip install 'medseg[measure]'", packages=MEASURING
+        ) from error
     rows = grid.mask.shape[0]
     thickness = max(8, SLAB_VOXELS // int(np.prod(grid.mask.shape[1:])))
     halo = 4

@@ -47,6 +47,7 @@ def read_dicom_segmentation(path: Path) -> tuple[Volume, list[SegmentInfo]]:
             "highdicom is needed to read a DICOM segmentation and not installed",
             file=path,
             mend="pip install 'medseg[dicom]', or export it from Slicer as .seg.nrrd",
+            packages=["highdicom"],
         ) from error
     try:
         whole = hd.seg.segread(path)

@@ -18,6 +18,7 @@ def main() -> int:
     from ..backends import require
     from ..errors import MedSegError
     from ..worker.limits import memory_limited
+    from ..worker.messages import error_to_message
     from .hdf5_file import read_here
     from .hdf5_tree import as_json
 
@@ -28,7 +29,7 @@ def main() -> int:
             with (folder / "values.bin").open("wb") as stream:
                 answer = {"tree": as_json(tree, stream if asked["values"] else None)}
     except MedSegError as error:
-        answer = {"error": {"kind": type(error).__name__, "what": error.what, "mend": error.mend}}
+        answer = {"error": error_to_message(error)}
     except MemoryError:
         answer = {"error": {"kind": "InputError", "what": "it needs more memory than a model may", "mend": None}}
     (folder / "tree.json").write_text(json.dumps(answer), encoding="utf-8")

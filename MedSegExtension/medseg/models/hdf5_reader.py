@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .. import errors
 from ..errors import InputError
+from ..worker.messages import error_from_message
 from .hdf5_tree import Group, from_json
 
 #: What reading the weights of a model may take.
@@ -83,8 +83,8 @@ def read_hdf5(path: Path, entry: str | None = None, values: bool = False) -> Gro
             raise _gone(path, f"it ended with {ended.returncode}")
         data = json.loads(answer.read_text(encoding="utf-8"))
         if "error" in data:
-            kind = getattr(errors, data["error"]["kind"], InputError)
-            raise kind(data["error"]["what"], file=path, mend=data["error"]["mend"] or "do not use this file")
+            said = data["error"]
+            raise error_from_message({**said, "file": str(path), "mend": said["mend"] or "do not use this file"})
         return from_json(data["tree"], folder / "values.bin" if values else None)
 
 

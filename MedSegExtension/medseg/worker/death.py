@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 from ..errors import WorkerDied
-from .messages import distribution
+from ..packages import distribution
 
 KILLED = "the worker process was killed, most likely because memory ran out"
 OUT_OF_MEMORY = "close other programs, or use a smaller volume or a smaller model"

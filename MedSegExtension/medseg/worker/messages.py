@@ -14,18 +14,10 @@ import os
 from typing import Any
 
 from .. import errors
-from ..errors import Cancelled, MedSegError, WorkerDied
+from ..errors import Cancelled, MedSegError, MissingPackageError, WorkerDied
+from ..packages import distribution
 
 PROTOCOL_VERSION = 1
-
-#: Import name -> name on the package index, where they differ.
-DISTRIBUTIONS = {
-    "sklearn": "scikit-learn",
-    "skimage": "scikit-image",
-    "PIL": "pillow",
-    "cv2": "opencv-python-headless",
-    "yaml": "pyyaml",
-}
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -40,12 +32,6 @@ def decode(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) and isinstance(message.get("id"), int) else None
-
-
-def distribution(module: str) -> str:
-    """The name on the package index of what brings ``module``."""
-    package = module.partition(".")[0]
-    return DISTRIBUTIONS.get(package, package)
 
 
 def plain(data: Any) -> Any:
@@ -66,9 +52,13 @@ def plain(data: Any) -> Any:
 
 
 def error_to_message(error: BaseException) -> dict[str, Any]:
-    """An exception as ``{kind, what, file, mend}``."""
+    """An exception as ``{kind, what, file, mend}``, with ``packages`` where some are missing."""
     if isinstance(error, MedSegError):
-        return {"kind": type(error).__name__, "what": error.what, "file": error.file, "mend": error.mend}
+        data: dict[str, Any] = {"kind": type(error).__name__, "what": error.what, "file": error.file}
+        data["mend"] = error.mend
+        if isinstance(error, MissingPackageError):
+            data["packages"] = list(error.packages)
+        return data
     if isinstance(error, MemoryError):
         return {
             "kind": "MedSegError",
@@ -83,6 +73,7 @@ def error_to_message(error: BaseException) -> dict[str, Any]:
             "what": f"the Python package {package} is not installed",
             "file": None,
             "mend": f"pip install {package}",
+            "packages": [package],
         }
     text = " ".join(str(error).split()) or "no message"
     return {
@@ -103,4 +94,7 @@ def error_from_message(data: dict[str, Any]) -> MedSegError:
         return Cancelled(what)
     if kind is WorkerDied:
         return WorkerDied(what, mend=data.get("mend"))
+    if kind is MissingPackageError:
+        packages = [str(name) for name in data.get("packages") or ()]
+        return MissingPackageError(what, file=data.get("file"), mend=data.get("mend"), packages=packages)
     return kind(what, file=data.get("file"), mend=data.get("mend"))
