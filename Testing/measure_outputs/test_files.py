@@ -160,6 +160,20 @@ def test_profile_runs_from_the_lower_end_to_the_periphery(measured):
         profile_to(measured, 99)
 
 
+def test_a_branch_within_a_bifurcation_has_a_bound_and_no_calibre_of_its_own():
+    """A trunk of 6 mm with two side ducts 3.5 mm apart: every section between them is one of several ducts."""
+    from duct_cases import draw
+
+    trunk, left, right = ((0, 0, -34), (0, 0, 30), 3.0), ((0, 0, 0), (-24, 0, 14), 1.5), ((0, 0, 3.5), (24, 0, 17), 1.5)
+    m = measure_ducts(draw((trunk, left, right), None))
+    (between,) = [b for b in m.branches if not b.own.any()]
+    assert between.length_mm < 4 and not between.resolved.any() and not between.min_resolved
+    assert (between.diameter_mm >= 6.0).all()  # a bound
+    way = next(p for p in profiles(m) if between.id in p.branches)
+    inside = way.branch == between.id
+    assert np.isnan(way.diameter_mm[inside]).all() and not np.isnan(way.diameter_mm[~inside]).any()
+
+
 def test_profile_across_a_gap_has_no_calibre_there(draw_gap):
     m = measure_ducts(draw_gap)
     upper = max(m.branches, key=lambda b: b.points_lps_mm[:, 2].max())

@@ -28,7 +28,8 @@ def measure_calibre(
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """For each path the diameter in mm (N,), whether it is resolved (N,) bool, and what was measured in mm (N,).
 
-    Where it is not resolved, the diameter given is the bound: the duct is thinner than that. Inside a bifurcation and
+    Where it is not resolved, the diameter given is the bound: the duct is thinner than that. So is the whole of a branch
+    that has no section of its own between two bifurcations. Inside a bifurcation and
     in the cap of an end, a branch has the calibre of its nearest section of its own, unless its section is smaller
     there.
     """
@@ -60,5 +61,7 @@ def measure_calibre(
         diameter = 2 * np.sqrt(smoothed / np.pi)
         resolved = diameter >= RESOLVED_VOXELS * limit
         bound = np.maximum(diameter + BOUND_MARGIN_VOXELS * limit, LEAST_BOUND_VOXELS * limit)
+        if not (path.own | path.cap).any():  # between two bifurcations: other ducts are part of every section
+            resolved, bound = np.zeros(n, dtype=bool), np.full(n, 2 * np.sqrt(own_area.max() / np.pi))
         result.append((np.where(resolved, diameter, bound), resolved, diameter))
     return result

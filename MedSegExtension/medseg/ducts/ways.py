@@ -31,7 +31,8 @@ class Profile:
     ----------
     name : what the way leads to.
     branches : ids of the branches it runs through, in order.
-    distance_mm : (N,) along the way. diameter_mm : (N,) as in `Branch`, NaN across a gap.
+    distance_mm : (N,) along the way. diameter_mm : (N,) as in `Branch`, NaN across a gap and in a branch that
+        has no section of its own.
     resolved, own : (N,) bool, as in `Branch`.
     branch : (N,) id of the branch each point lies in, 0 across a gap.
     points_lps_mm : (N, 3).
@@ -171,7 +172,9 @@ def _along(name: str, steps: list[tuple[Branch | None, bool]]) -> Profile:
                 columns[key].append(np.zeros(2, dtype=bool))
             columns["branch"].append(np.zeros(2, dtype=int))
         columns["points"].append(points)
-        columns["diameter"].append(branch.diameter_mm[order])
+        # Within one bifurcation there is nothing to follow: its sections are those of several ducts.
+        known = branch.diameter_mm if branch.own.any() else np.full(len(points), np.nan)
+        columns["diameter"].append(known[order])
         columns["resolved"].append(branch.resolved[order])
         columns["own"].append(branch.own[order])
         columns["branch"].append(np.full(len(points), branch.id))
