@@ -111,6 +111,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from MedSegLib.resultPanel import ResultPanel
         from MedSegLib.runPanel import RunPanel
         from MedSegLib.runQueue import RunQueue
+        from MedSegLib.scrolling import followOpening
 
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSeg.ui"))
         self.layout.addWidget(uiWidget)
@@ -154,6 +155,14 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.onDuctsProblem,
         )
         self.ductsPanel.onChosen = self.comparePanel.update
+        for box in (
+            self.ui.advancedCollapsibleButton,
+            self.ductsUi.ductsCollapsibleButton,
+            self.ductsUi.compareCollapsibleButton,
+            self.ui.batchCollapsibleButton,
+            self.ui.logCollapsibleButton,
+        ):
+            followOpening(box)
 
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -275,6 +284,8 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onModelPath(self, path) -> None:
         """Another model was chosen."""
+        if not self.queue.running:
+            self.say("")  # what was said was about another one
         if self._parameterNode and self._parameterNode.modelPath != path:
             self._parameterNode.modelPath = path
 
@@ -420,8 +431,8 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onRunFinished(self, run) -> None:
         """Say what came out. The result is chosen as output, so that the next run renews it."""
-        from MedSegLib.resultPanel import bringIntoSight
         from MedSegLib.runKinds import SceneRun
+        from MedSegLib.scrolling import bringIntoSight
 
         self._last = run
         job = run.job

@@ -133,6 +133,8 @@ class AdvancedPanel:
             self._previewTimer.stop()
             self.stopPreview()
             self.setCard(self._card)
+        elif self.canApply:
+            self._previewTimer.start()
         self.update()
 
     def _onThreshold(self, value) -> None:
@@ -150,10 +152,15 @@ class AdvancedPanel:
             return
         if not self.preview.shown:
             self.preview.start(self._result, self._volumeNode, self._part)
-        voxels = self.preview.show(self.ui.thresholdSlider.value)
+        counts = self.preview.show(self.ui.thresholdSlider.value)
+        millilitres = self._result.labels.voxel_volume_mm3 / 1000
+        volumes = [
+            _("{name} {volume:.1f} ml").format(name=info.name, volume=counts.get(info.value, 0) * millilitres)
+            for info in self._result.engine.segments
+        ]
         self.ui.previewLabel.text = _(
-            "Preview in the slice views: {volume:.1f} ml, before clean-up. It is not written yet."
-        ).format(volume=voxels * self._result.labels.voxel_volume_mm3 / 1000)
+            "Preview in the slice views, before clean-up: {volumes}. It is not written yet."
+        ).format(volumes=", ".join(volumes))
         self.ui.previewLabel.visible = True
 
     def _onPart(self, request) -> None:

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from .ductsReview import Review, jumpTo, makeReview
 from .ductsScene import branchName, calibreText, ductName, kindName, ras
 from .messages import asSentence, errorText, inLanguage
+from .scrolling import bringIntoSight
 from .segmentChooser import SegmentChooser
 from .segmentVoxels import segmentDigest
 
@@ -33,6 +34,7 @@ class DuctsPanel:
         self._timer.setSingleShot(True)
         self._timer.setInterval(QUIET_MS)
         self._timer.connect("timeout()", self._measureIfChanged)
+        self._again = False
         ui.measureButton.connect("clicked(bool)", lambda checked=False: self.measure())
         ui.plotButton.connect("clicked(bool)", lambda checked=False: self.showPlot())
         ui.reviewNextButton.connect("clicked(bool)", lambda checked=False: self._step(1))
@@ -43,7 +45,7 @@ class DuctsPanel:
         ui.reviewNextButton.setShortcut(qt.QKeySequence("N"))
         ui.reviewPreviousButton.setShortcut(qt.QKeySequence("Shift+N"))
         ui.findingsTable.setHorizontalHeaderLabels([_("Finding"), _("Calibre"), _("Expected"), _("Duct"), _("Grade")])
-        ui.branchesTable.setHorizontalHeaderLabels([_("Duct"), _("Length (mm)"), _("Mean (mm)"), _("Narrowest")])
+        ui.branchesTable.setHorizontalHeaderLabels([_("Duct"), _("Length (mm)"), _("Mean"), _("Narrowest")])
         for table in (ui.findingsTable, ui.branchesTable):
             table.horizontalHeader().setStretchLastSection(True)
             table.verticalHeader().hide()
@@ -85,11 +87,12 @@ class DuctsPanel:
 
     # Measuring
 
-    def measure(self) -> None:
-        """Measure the chosen segment."""
+    def measure(self, again: bool = False) -> None:
+        """Measure the chosen segment; ``again`` after an edit, while the person looks elsewhere."""
         node, segmentId = self.chooser.node, self.chooser.segmentId
         if node is None or segmentId is None or self.running:
             return
+        self._again = again
         self.ui.ductsStatusLabel.text = _("Measuring…")
         try:
             self.job = self._logic.startMeasure(node, segmentId, onFinished=self._onMeasured)
@@ -107,9 +110,11 @@ class DuctsPanel:
             return
         measurement = job.result["measurement"]
         self.ui.ductsStatusLabel.text = "\n".join(
-            [self._summary(measurement), *(asSentence(line) for line in measurement["warnings"])]
+            [self._summary(measurement), *(asSentence(line) + "." for line in measurement["warnings"])]
         )
         self._fill(measurement)
+        if not self._again:
+            bringIntoSight(self.ui.ductsTabs)
         self.review = makeReview(job.result)
         self._observe(job)
         self._update()
@@ -158,7 +163,7 @@ class DuctsPanel:
             [
                 branchName(branch),
                 f"{branch['length_mm']:.1f}",
-                f"{branch['mean_diameter_mm']:.1f}",
+                calibreText(branch["mean_diameter_mm"], branch["mean_resolved"]),
                 calibreText(branch["min_diameter_mm"], branch["min_resolved"]),
             ]
             for branch in measurement["branches"]
@@ -194,7 +199,7 @@ class DuctsPanel:
         segment = job.segmentationNode.GetSegmentation().GetSegment(job.segmentId)
         if segment is not None and segmentDigest(job.segmentationNode, job.segmentId) != job.digest:
             self.chooser.choose(job.segmentationNode, job.segmentId)
-            self.measure()
+            self.measure(again=True)
 
     # Going there
 

@@ -30,6 +30,9 @@ CALIBRE = "Calibre"
 CALIBRE_MM = "Calibre (mm)"
 #: mm between the control points of a centreline.
 STEP_MM = 1.0
+#: What both sides have in common on their way from the papilla.
+COMMON_WAY = "common bile duct"
+
 #: Shown colours run from 0 to this calibre; wider ducts keep the last colour.
 WIDEST_MM = 8.0
 
@@ -201,7 +204,7 @@ def _tree(scene, owner: str, measurement: dict[str, Any], name: str):
         legend.SetTitleText(_("Calibre (mm)"))
         legend.SetLabelFormat("%.0f")
         legend.SetSize(0.1, 0.4)
-        for text, size in ((legend.GetTitleTextProperty(), 16), (legend.GetLabelTextProperty(), 14)):
+        for text, size in ((legend.GetTitleTextProperty(), 11), (legend.GetLabelTextProperty(), 11)):
             text.SetFontSize(size)
     return node
 
@@ -257,7 +260,8 @@ def _points(scene, owner: str, findings: list[dict[str, Any]], name: str):
     node = _new(scene, "vtkMRMLMarkupsFiducialNode", owner, "findings", _("{name}: findings").format(name=name))
     for finding in findings:
         # Short: a dozen of them stand in one view. The kind is in the description and in the table.
-        text = calibreText(finding["diameter_mm"], finding["resolved"]) if finding["diameter_mm"] else _("no lumen")
+        # Where there is no lumen, the gap of the same place has the label.
+        text = calibreText(finding["diameter_mm"], finding["resolved"]) if finding["diameter_mm"] else " "
         number = node.AddControlPoint(vtk.vtkVector3d(*ras(finding["position_lps_mm"])), text)
         node.SetNthControlPointDescription(number, f"{kindName(finding['kind'])}: {inLanguage(finding['grade'])}")
     node.SetLocked(True)
@@ -284,7 +288,7 @@ def _branchTable(scene, owner: str, measurement: dict[str, Any], name: str):
     columns = [
         _("Branch"),
         _("Length (mm)"),
-        _("Mean calibre (mm)"),
+        _("Mean calibre"),
         _("Narrowest"),
         _("Tortuosity"),
         _("Part"),
@@ -293,7 +297,7 @@ def _branchTable(scene, owner: str, measurement: dict[str, Any], name: str):
         [
             branchName(branch),
             f"{branch['length_mm']:.1f}",
-            f"{branch['mean_diameter_mm']:.1f}",
+            calibreText(branch["mean_diameter_mm"], branch["mean_resolved"]),
             calibreText(branch["min_diameter_mm"], branch["min_resolved"]),
             "–" if branch["tortuosity"] is None else f"{branch['tortuosity']:.2f}",
             str(branch["component"]),
@@ -351,7 +355,7 @@ def _profilePlot(scene, nodes: DuctsNodes, profiles: list[dict[str, Any]], name:
     chart.SetTitle(_("Calibre from the papilla to the periphery"))
     chart.SetXAxisTitle(_("distance (mm)"))
     chart.SetYAxisTitle(_("calibre (mm)"))
-    for number, profile in enumerate(profiles):
+    for number, profile in enumerate(separateWays(profiles)):
         title = _("{name}: profile, {way}").format(name=name, way=ductName(profile["name"]))
         table = _new(scene, "vtkMRMLTableNode", nodes.owner, f"profile {number}", title)
         points = ras(np.asarray(profile["points_lps_mm"], float).reshape(-1, 3))
@@ -379,6 +383,26 @@ def _profilePlot(scene, nodes: DuctsNodes, profiles: list[dict[str, Any]], name:
         nodes.tables[f"profile {number}"] = table
         nodes.series.append(series)
     nodes.chart = chart
+
+
+def separateWays(profiles: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The stretch that several ways have in common as one of its own, and each way from where it leaves it.
+
+    Drawn over one another, only the last would be seen, and a step at the fork would look like a narrow place.
+    """
+    if len(profiles) < 2:
+        return profiles
+    branches = [profile["branch"] for profile in profiles]
+    shared = 0
+    for numbers in zip(*branches, strict=False):
+        if len(set(numbers)) > 1 or numbers[0] == 0:
+            break
+        shared += 1
+    # Branches that only lie in the fork belong to nobody.
+    columns = ("distance_mm", "diameter_mm", "points_lps_mm", "branch")
+    common = {"name": COMMON_WAY, **{key: profiles[0][key][:shared] for key in columns}}
+    own = [{"name": profile["name"], **{key: profile[key][shared:] for key in columns}} for profile in profiles]
+    return [way for way in (common, *own) if len(way["distance_mm"])]
 
 
 def _folder(segmentationNode, owner: str, name: str) -> tuple[Any, int]:

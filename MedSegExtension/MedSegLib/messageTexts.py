@@ -262,7 +262,7 @@ def sentences(_) -> tuple[str, ...]:
         _("no part is long enough for a centreline: only volume and surface are measured"),
         _("{some} of {all} parts have no centreline: the mask looks like noise; they count in the volume"),
         _("{some} of {all} parts are too small or too round for a centreline; they count in the volume"),
-        _("the ducts lie in {count} parts with a centreline; none is left out"),
+        _("the ducts lie in {count} parts that are not joined; all are measured"),
         _("ducts that touch side to side in the mask were taken apart in {places}"),
         _("{count} place"),
         _("{count} places"),

@@ -22,6 +22,9 @@ RECENT = 8
 #: The path line tells of every key; the file is looked at when the person pauses.
 PAUSE_MS = 300
 
+#: Height at most of what a card says, and of what is said of a file without one.
+CARD_HEIGHT, BARE_HEIGHT = 210, 90
+
 
 class ModelPanel:
     """``nodes()`` gives the chosen volume nodes. ``onPath(path)`` is called when another path is chosen,
@@ -52,7 +55,7 @@ class ModelPanel:
         self._menu.connect("aboutToShow()", self.fillMenu)
         ui.modelMenuButton.setMenu(self._menu)
         ui.modelPathLineEdit.connect("currentPathChanged(QString)", self._onPathChanged)
-        ui.cardBrowser.setMaximumHeight(210)
+        ui.cardBrowser.setMaximumHeight(CARD_HEIGHT)
         ui.cardBrowser.connect("anchorClicked(QUrl)", lambda url: self.changeAnswers())
         self._actions: list = []
 
@@ -126,6 +129,7 @@ class ModelPanel:
             self._refuse(error)
             return
         self.ui.cardBrowser.setHtml(cardHtml(self.report))
+        self.ui.cardBrowser.setMaximumHeight(CARD_HEIGHT if self.card is not None else BARE_HEIGHT)
         if self.card is None:
             self.form.show(self.report)
         self._onChanged()
@@ -143,6 +147,7 @@ class ModelPanel:
         self.report = {**(self.report or {}), "card": self.card.to_dict(), "missing": []}
         self.report["card_source"] = _("saved beside it") if saved else _("as answered in this session")
         self.ui.cardBrowser.setHtml(cardHtml(self.report, canChange=True))
+        self.ui.cardBrowser.setMaximumHeight(CARD_HEIGHT)
         self._onChanged()
 
     def changeAnswers(self) -> None:

@@ -148,9 +148,10 @@ def scenarioPanelThreshold(test, logic) -> None:
         choose(test, widget, node, model)
         runToEnd(test, widget)
         widget.ui.ownThresholdCheckBox.checked = True
+        waitUntil(test, lambda: widget.advancedPanel.preview.shown)  # before the slider is touched
+        test.assertIn("bile duct", widget.ui.previewLabel.text)
         widget.ui.thresholdSlider.value = 0.7
-        waitUntil(test, lambda: widget.advancedPanel.preview.shown)
-        test.assertEqual(widget.advancedPanel.preview.show(0.7), int((array >= 70).sum()))
+        test.assertEqual(widget.advancedPanel.preview.show(0.7), {1: int((array >= 70).sum())})
         widget.ui.applyThresholdButton.click()
         waitUntil(test, lambda: not widget.queue.running)
         test.assertEqual(widget.job.state, "done", widget.ui.statusLabel.text)

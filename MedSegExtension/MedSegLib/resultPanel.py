@@ -13,19 +13,11 @@ from .cardText import syntheticSentence
 from .exporting import canExportDicom, export, exportDicom
 from .goTo import goTo
 from .messages import asSentence, errorText
+from .scrolling import bringIntoSight
 from .segmentsOutput import SURFACE, showSurface
 
 #: Below this highest probability a lower threshold finds nothing of worth.
 TRACE = 0.05
-
-
-def bringIntoSight(box) -> None:
-    """The panel may be longer than its place: scroll to a box of it once it is laid out."""
-    area = box.parent()
-    while area is not None and not area.inherits("QScrollArea"):
-        area = area.parent()
-    if area is not None:
-        qt.QTimer.singleShot(0, lambda: area.ensureWidgetVisible(box))
 
 
 class ResultPanel:

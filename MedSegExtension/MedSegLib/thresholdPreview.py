@@ -63,10 +63,10 @@ class ThresholdPreview:
         self.node.GetDisplayNode().SetSaveWithScene(False)
         self._covered = result.segmentationNode
 
-    def show(self, threshold: float) -> int:
-        """Show the decision for ``threshold`` in place of the result; returns how many voxels belong to something."""
+    def show(self, threshold: float) -> dict[int, int]:
+        """Show the decision for ``threshold`` in place of the result; returns how many voxels each label value has."""
         if not self.shown or self._voxels is None:
-            return 0
+            return {}
         if "planes" in self._part:  # the last label that reaches the threshold wins
             self._voxels[...] = 0
             for value, plane in zip(self._part["values"], self._part["planes"], strict=True):
@@ -77,7 +77,7 @@ class ThresholdPreview:
         self.node.GetImageData().Modified()
         if not self._layers and not self._filled:
             self._cover()
-        return int(np.count_nonzero(self._voxels))
+        return {value: int(n) for value, n in enumerate(np.bincount(self._voxels[self._voxels > 0])) if n}
 
     def stop(self) -> None:
         """Take the preview away; the slice views and the result are as before."""

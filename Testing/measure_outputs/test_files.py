@@ -14,6 +14,7 @@ import pytest
 from medseg.cli import main
 from medseg.ducts import Origin, measure_ducts, profile_to, profiles, write_measurement
 from medseg.ducts.glb import glb
+from medseg.ducts.tables import branches_csv
 from medseg.errors import InputError
 from medseg.io import write_labels
 from medseg.pictures import write_duct_report, write_tree_picture
@@ -169,6 +170,9 @@ def test_a_branch_within_a_bifurcation_has_a_bound_and_no_calibre_of_its_own():
     (between,) = [b for b in m.branches if not b.own.any()]
     assert between.length_mm < 4 and not between.resolved.any() and not between.min_resolved
     assert (between.diameter_mm >= 6.0).all()  # a bound
+    assert not between.mean_resolved and all(b.mean_resolved for b in m.branches if b is not between)
+    (row,) = [r for r in csv.DictReader(io.StringIO(branches_csv(m).decode())) if int(r["branch"]) == between.id]
+    assert row["mean_diameter_mm"].startswith("<") and row["mean_is_bound"] == "1"
     way = next(p for p in profiles(m) if between.id in p.branches)
     inside = way.branch == between.id
     assert np.isnan(way.diameter_mm[inside]).all() and not np.isnan(way.diameter_mm[~inside]).any()

@@ -263,3 +263,27 @@ def test_a_case_given_back_is_what_training_reads_and_names_nobody(ducts, tmp_pa
     assert json.loads((tmp_path / "set" / "labels.json").read_text()) == {"ducts": 1, "other": 2}
     assert set(np.unique(read_labels(again["labels"]).array)) == {0, 1, 2}
     assert len(list((tmp_path / "set" / "provenance").glob("*.labels-1.nii.gz"))) == 1
+
+
+def test_what_two_ways_share_is_a_way_of_its_own() -> None:
+    """Up to the fork nobody's line hides the other's; points stay what and where they were."""
+    from MedSegLib.ductsScene import separateWays
+
+    def way(name: str, branches: list[int]) -> dict:
+        n = len(branches)
+        return {
+            "name": name,
+            "distance_mm": list(range(n)),
+            "diameter_mm": [float(b) for b in branches],
+            "points_lps_mm": [[b, 0, 0] for b in branches],
+            "branch": branches,
+        }
+
+    right, left = way("right side", [1, 1, 1, 2, 2]), way("left side", [1, 1, 1, 3, 3, 4])
+    common, first, second = separateWays([right, left])
+    assert [part["name"] for part in (common, first, second)] == ["common bile duct", "right side", "left side"]
+    assert common["distance_mm"] == [0, 1, 2] and common["branch"] == [1, 1, 1]
+    assert first["distance_mm"] == [3, 4] and second["diameter_mm"] == [3.0, 3.0, 4.0]
+    assert separateWays([right]) == [right]
+    apart = separateWays([way("right side", [1]), way("left side", [5])])
+    assert [part["name"] for part in apart] == ["right side", "left side"]

@@ -52,7 +52,7 @@ def test_the_preview_is_what_a_run_with_that_threshold_decides(scene, logic, tmp
     preview.start(kept, node, part)
     assert preview.shown
     for threshold, labels in wanted.items():
-        assert preview.show(threshold) == np.count_nonzero(labels)
+        assert preview.show(threshold) == {v: n for v in (3, 7) if (n := np.count_nonzero(labels == v))}
         shown = vtk_to_numpy(preview.node.GetImageData().GetPointData().GetScalars()).reshape(array.shape)
         np.testing.assert_array_equal(shown, labels)
     assert set(np.unique(wanted[0.25])) == ({3, 7})
@@ -72,7 +72,7 @@ def test_the_preview_lies_where_the_voxels_lie_and_holds_no_more_than_it_needs(s
         kept = logic.segment(node, model, device="cpu", keepScores=True)
     preview = ThresholdPreview()
     preview.start(kept, node, sharedHost().wait(logic.startScores(kept, lambda request: None)))
-    assert preview.show(0.5) == 30 and preview.show(0.9) == 0
+    assert preview.show(0.5) == {1: 30} and preview.show(0.9) == {}
     assert preview.node.GetImageData().GetDimensions() == (2, 5, 3)
     corner = selfTest.volumePositions(preview.node, np.ones((3, 5, 2), bool))
     np.testing.assert_allclose(corner, selfTest.volumePositions(node, array > 0), atol=1e-4)

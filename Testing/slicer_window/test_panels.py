@@ -324,3 +324,42 @@ def test_the_report_tells_what_matters_and_names_nobody(window):
     for text in ("MedSeg ", "onnxruntime", "bright voxels", "(14, 12, 10)", "bile duct", "network"):
         assert text in report, text
     assert "Doe" not in report and "Jane" not in report
+
+
+def test_what_is_opened_is_brought_into_sight(window):
+    """In a scroll area as Slicer's: a box that fits is seen whole, of a taller one the top."""
+    window.open()
+    import qt
+    from MedSegLib.scrolling import bringIntoSight
+
+    area, inner = qt.QScrollArea(), qt.QWidget()
+    layout = qt.QVBoxLayout(inner)
+    boxes = []
+    for height in (500, 100, 900, 300):
+        boxes.append(qt.QLabel("box"))
+        boxes[-1].setFixedHeight(height)
+        layout.addWidget(boxes[-1])
+    area.setWidget(inner)
+    area.resize(200, 400)
+    area.show()
+    window.app.processEvents()
+
+    def top(box) -> int:
+        return box.mapTo(inner, qt.QPoint(0, 0)).y() + inner.y  # inner is moved up where it is scrolled down
+
+    height = area.height
+    assert top(boxes[1]) > height
+    bringIntoSight(boxes[1])
+    window.app.processEvents()
+    assert 0 <= top(boxes[1]) <= height - 100
+    bringIntoSight(boxes[2])
+    window.app.processEvents()
+    assert top(boxes[2]) == 0
+    area.hide()
+
+
+def test_what_was_said_goes_when_another_model_is_chosen(window):
+    segment(window)
+    assert "Done" in window.ui.statusLabel.text
+    window.widget.modelPanel.choose("")
+    assert window.ui.statusLabel.text == ""

@@ -542,8 +542,8 @@
   <context>
     <name>MedSegLib.advancedPanel</name>
     <message>
-      <source>Preview in the slice views: {volume:.1f} ml, before clean-up. It is not written yet.</source>
-      <translation>Aperçu dans les coupes : {volume:.1f} ml, avant nettoyage. Rien n'est encore écrit.</translation>
+      <source>Preview in the slice views, before clean-up: {volumes}. It is not written yet.</source>
+      <translation>Aperçu dans les vues de coupe, avant nettoyage : {volumes}. Rien n'est encore écrit.</translation>
     </message>
     <message>
       <source>There is no result in this session to apply it to.</source>
@@ -564,6 +564,10 @@
     <message>
       <source>no</source>
       <translation>non</translation>
+    </message>
+    <message>
+      <source>{name} {volume:.1f} ml</source>
+      <translation>{name} {volume:.1f} ml</translation>
     </message>
   </context>
   <context>
@@ -1085,8 +1089,8 @@
       <translation>Longueur (mm)</translation>
     </message>
     <message>
-      <source>Mean (mm)</source>
-      <translation>Moyenne (mm)</translation>
+      <source>Mean</source>
+      <translation>Moyenne</translation>
     </message>
     <message>
       <source>Measuring…</source>
@@ -1183,8 +1187,8 @@
       <translation>Longueur (mm)</translation>
     </message>
     <message>
-      <source>Mean calibre (mm)</source>
-      <translation>Calibre moyen (mm)</translation>
+      <source>Mean calibre</source>
+      <translation>Calibre moyen</translation>
     </message>
     <message>
       <source>Narrowest</source>
@@ -2054,8 +2058,8 @@
       <translation>le canal touche le bord de l'image : il continue peut-être au dehors</translation>
     </message>
     <message>
-      <source>the ducts lie in {count} parts with a centreline; none is left out</source>
-      <translation>les canaux sont en {count} parties avec une ligne centrale ; aucune n'est omise</translation>
+      <source>the ducts lie in {count} parts that are not joined; all are measured</source>
+      <translation>les canaux forment {count} parties non reliées ; toutes sont mesurées</translation>
     </message>
     <message>
       <source>the file cannot be read ({reason})</source>

@@ -148,7 +148,7 @@ def _print(m: DuctMeasurement, files: list[Path]) -> None:
                 b.name or "",
                 str(b.component),
                 f"{b.length_mm:.1f}",
-                f"{b.mean_diameter_mm:.1f}",
+                bounded(b.mean_diameter_mm, b.mean_resolved),
                 bounded(b.min_diameter_mm, b.min_resolved),
             )
         output.print(table)

@@ -88,7 +88,7 @@ def _branch_table(measurement: DuctMeasurement) -> Table:
         [
             branch.name or f"branch {branch.id}",
             f"{branch.length_mm:.1f}",
-            bounded(branch.mean_diameter_mm, bool(branch.resolved[branch.own].all())),
+            bounded(branch.mean_diameter_mm, branch.mean_resolved),
             bounded(branch.min_diameter_mm, branch.min_resolved),
         ]
         for branch in longest

@@ -111,7 +111,7 @@ class _Maker:
 
         name = f"branch {b.id}" + (f": {b.name} ({b.name_source})" if b.name else "")
         mm = codes.UCUM.Millimeter
-        sure = bool(b.resolved[b.own].all())
+        sure = b.mean_resolved
         measurements = [
             self._measure(codes.SCT.Length, b.length_mm, mm),
             self._measure(

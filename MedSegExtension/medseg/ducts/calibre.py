@@ -28,10 +28,9 @@ def measure_calibre(
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """For each path the diameter in mm (N,), whether it is resolved (N,) bool, and what was measured in mm (N,).
 
-    Where it is not resolved, the diameter given is the bound: the duct is thinner than that. So is the whole of a branch
-    that has no section of its own between two bifurcations. Inside a bifurcation and
-    in the cap of an end, a branch has the calibre of its nearest section of its own, unless its section is smaller
-    there.
+    Where it is not resolved, the diameter given is the bound: the duct is thinner than that; so is the whole of a
+    branch that has no section of its own between two bifurcations. Inside a bifurcation and in the cap of an end, a
+    branch has the calibre of its nearest section of its own, unless its section is smaller there.
     """
     if not paths:
         return []

@@ -306,7 +306,7 @@ def _warnings(
         )
     if sum(bool(c.branches) for c in components) > 1:
         warnings.append(
-            f"the ducts lie in {sum(bool(c.branches) for c in components)} parts with a centreline; none is left out"
+            f"the ducts lie in {sum(bool(c.branches) for c in components)} parts that are not joined; all are measured"
         )
     if contacts:
         places = f"{contacts} place{'s' if contacts > 1 else ''}"

@@ -57,6 +57,11 @@ class Branch:
     name_source: str | None = None
 
     @property
+    def mean_resolved(self) -> bool:
+        """Whether every section that the mean is over is resolved; otherwise the mean is an upper bound."""
+        return bool(self.resolved[self.own].all()) if self.own.any() else bool(self.resolved.all())
+
+    @property
     def distance_mm(self) -> np.ndarray:
         """(N,) distance along the branch from its first point."""
         steps = np.linalg.norm(np.diff(self.points_lps_mm, axis=0), axis=1)
@@ -211,6 +216,7 @@ def _record(item: Any) -> dict[str, Any]:
     record = {key: jsonable(value) for key, value in vars(item).items() if key not in ("measured_mm", "fitted_mm")}
     if isinstance(item, Branch):
         record["distance_mm"] = jsonable(item.distance_mm)
+        record["mean_resolved"] = item.mean_resolved
     return record
 
 

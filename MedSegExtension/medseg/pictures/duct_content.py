@@ -69,7 +69,7 @@ def _branches(m: DuctMeasurement) -> Table:
         [
             _called(b),
             f"{b.length_mm:.0f}",
-            bounded(b.mean_diameter_mm, bool(b.resolved[b.own].all())),
+            bounded(b.mean_diameter_mm, b.mean_resolved),
             bounded(b.min_diameter_mm, b.min_resolved),
             "–" if b.tortuosity != b.tortuosity else f"{b.tortuosity:.2f}",
         ]
