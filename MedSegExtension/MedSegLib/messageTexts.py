@@ -93,6 +93,7 @@ def sentences(_) -> tuple[str, ...]:
         _("device {device} has not enough memory {what}"),
         _("use smaller batches or device='cpu'"),
         _("none of the backends {names} is installed"),
+        _("install what is asked for at the top of the panel"),
         _("the package {name} is needed and not installed"),
         _("the package {name} is installed but cannot be loaded ({reason})"),
         _("reinstall it: {how}"),

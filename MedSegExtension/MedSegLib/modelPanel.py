@@ -7,7 +7,7 @@ from pathlib import Path
 import qt
 import slicer
 from medseg.card import ModelCard
-from medseg.errors import Cancelled, InputError, MedSegError
+from medseg.errors import Cancelled, InputError, MedSegError, MissingPackageError
 from slicer.i18n import tr as _
 
 from .cardForm import CardForm
@@ -136,6 +136,10 @@ class ModelPanel:
 
     def _refuse(self, error: MedSegError) -> None:
         self.report = self.card = None
+        if isinstance(error, MissingPackageError):  # how to install it on a command line is no help here
+            error = MissingPackageError(
+                error.what, mend="install what is asked for at the top of the panel", packages=error.packages
+            )
         self.problem = errorText(error)
         self.ui.cardBrowser.setPlainText("⚠ " + self.problem)
         self._onMissingPackage(error)

@@ -1798,6 +1798,10 @@
       <translation>installez-les : {how}</translation>
     </message>
     <message>
+      <source>install what is asked for at the top of the panel</source>
+      <translation>installez ce qui est demandé en haut du panneau</translation>
+    </message>
+    <message>
       <source>is a folder, and no model package of a known kind</source>
       <translation>est un dossier, et non un paquet de modèle d'un type connu</translation>
     </message>
