@@ -16,10 +16,13 @@ from medseg.networks import PRESETS, build_network
 from public_unets import (
     BrainHub,
     DoubleDown,
+    DownConvs,
     DownsUps,
     Gated,
     IncDownUp,
     Numbered,
+    OneHead,
+    OneHeadGated,
     SemiSupervised,
     ShortNames,
     UpConv,
@@ -86,6 +89,10 @@ def test_every_preset_is_told_by_its_shapes(preset: str) -> None:
         (ShortNames, 3),
         (SemiSupervised, 1),
         (lambda: SemiSupervised(bilinear=True), 1),
+        (OneHead, 1),
+        (OneHeadGated, 1),
+        (DownConvs, 3),
+        (lambda: DownConvs(bilinear=True), 3),
     ],
     ids=[
         "inc",
@@ -102,6 +109,10 @@ def test_every_preset_is_told_by_its_shapes(preset: str) -> None:
         "short names",
         "semi-supervised",
         "semi-supervised bilinear",
+        "up conv, one head",
+        "gated, one head",
+        "down convs",
+        "down convs bilinear",
     ],
 )
 def test_public_unets_give_their_own_numbers(

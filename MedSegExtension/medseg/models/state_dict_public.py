@@ -109,6 +109,44 @@ LAYOUTS = (
         gate=lambda level, levels: f"Att{level + 2}.",
     ),
     Layout(
+        "U-Net with the tensor names Conv1, Up5, Up_conv5, Conv",
+        _level("Conv{one}.conv."),
+        lambda level, levels: f"Up_conv{level + 2}.conv.",
+        ("0", "1", "3", "4"),
+        (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
+        "Conv",
+        True,
+        interpolation="nearest",
+    ),
+    Layout(
+        "attention U-Net with the tensor names Conv1, Att5, Up_conv5, Conv",
+        _level("Conv{one}.conv."),
+        lambda level, levels: f"Up_conv{level + 2}.conv.",
+        ("0", "1", "3", "4"),
+        (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
+        "Conv",
+        True,
+        interpolation="nearest",
+        gate=lambda level, levels: f"Att{level + 2}.",
+    ),
+    *(
+        Layout(
+            "U-Net with the tensor names down_convs.0.conv1, up_convs.0.upconv, conv_final",
+            _level("down_convs.{level}."),
+            lambda level, levels: f"up_convs.{levels - 2 - level}.",
+            ("conv1", "", "conv2", ""),
+            (_level_up, None),
+            "conv_final",
+            False,
+            interpolation="bilinear",
+            interpolates=interpolates,
+        )
+        for interpolates, _level_up in (
+            (False, lambda level, levels: f"up_convs.{levels - 2 - level}.upconv"),
+            (True, lambda level, levels: f"up_convs.{levels - 2 - level}.upconv.1"),
+        )
+    ),
+    Layout(
         "U-Net with the tensor names conv0_0, conv4_0, conv0_4, final",
         _level("conv{level}_0."),
         lambda level, levels: f"conv{level}_{levels - 1 - level}.",
