@@ -123,6 +123,17 @@ def test_public_unets_give_their_own_numbers(
     assert report.details["assumed"] and report.ends_in == ("sigmoid" if isinstance(network, BrainHub) else None)
 
 
+def test_a_unet_that_adds_its_skip_connections_is_another_network() -> None:
+    """The names of `DownConvs`, where ``merge_mode="add"``: a decoder level takes as many channels as it gives."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in DownConvs().state_dict().items()}
+    assert recognise(shapes) is not None
+    adding = {
+        name: (shape[0], shape[1] // 2, *shape[2:]) if name.startswith("up_convs.") and "conv1.w" in name else shape
+        for name, shape in shapes.items()
+    }
+    assert recognise(adding) is None
+
+
 def test_heads_for_deep_supervision_are_left_aside(tmp_path: Path) -> None:
     network = randomise(Numbered(heads=True))
     torch.save(network.state_dict(), tmp_path / "w.pth")

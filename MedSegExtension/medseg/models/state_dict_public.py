@@ -272,7 +272,18 @@ def _fit(layout: Layout, levels: int, shapes: Shapes) -> dict[str, Any] | None:
     if {*names, *left} != set(shapes):
         return None
     renamed = {names[name]: shape for name, shape in shapes.items() if name in names}
-    return {**_describe(layout, levels, renamed, names), "left": left}
+    described = _describe(layout, levels, renamed, names)
+    return {**described, "left": left} if _concatenates(described["arguments"], renamed) else None
+
+
+def _concatenates(arguments: dict[str, Any], ours: Shapes) -> bool:
+    """Whether each decoder level takes the skip connection beside the upsampled values, and not their sum."""
+    skips, below = arguments["widths"][:-1], (*arguments["decoder_widths"][1:], arguments["widths"][-1])
+    raised = arguments.get("up_widths", below)
+    return all(
+        ours[f"decoder.{level}.conv1.weight"][1] == skip + up
+        for level, (skip, up) in enumerate(zip(skips, raised, strict=True))
+    )
 
 
 def _describe(layout: Layout, levels: int, ours: Shapes, names: dict[str, str]) -> dict[str, Any]:

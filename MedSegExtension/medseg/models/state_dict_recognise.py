@@ -66,7 +66,7 @@ def recognise(shapes: Shapes) -> Recognition | None:
     for recogniser in _RECOGNISERS:
         try:
             found = recogniser(shapes)
-        except (KeyError, IndexError, ValueError):  # a name or an axis that this family always has is not there
+        except (KeyError, IndexError, ValueError, ArithmeticError):  # what this family always has is not there
             continue
         if found is not None:
             return Recognition(**found)
