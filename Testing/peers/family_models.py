@@ -91,7 +91,7 @@ ALL: Makers = {
     **FEW,
     "torch_em, batch norm": (lambda: torch_em(depth=4, initial_features=8, norm="BatchNorm"), 1),
     "torch_em, tracked": (lambda: torch_em(depth=2, initial_features=8, norm="InstanceNormTrackStats"), 1),
-    "pytorch-3dunet, few channels": (lambda: three_d(3, f_maps=4, num_levels=4), 3),
+    "pytorch-3dunet, few channels": (lambda: three_d(3, f_maps=8, num_levels=5), 3),
     "pytorch-3dunet, no norm": (lambda: three_d(f_maps=16, num_levels=3, layer_order="cr"), 1),
     "nnU-Net v1, biased heads": (lambda: first_nnunet(seg_output_use_bias=True), 2),
     "torchvision, DeepLabV3 101": (lambda: torchvision("deeplabv3_resnet101", aux_loss=True), 3),
