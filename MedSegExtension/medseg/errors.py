@@ -9,6 +9,14 @@ from pathlib import Path
 LONGEST = 900
 
 
+def printable(text: str) -> str:
+    """``text`` without codes that would move a terminal's cursor, change its colours or turn its writing round.
+
+    Names found in files may hold such; each becomes U+FFFD. Line ends and tabs stay.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
 class MedSegError(Exception):
     """Base of every error this package raises on purpose.
 
@@ -35,8 +43,7 @@ class MedSegError(Exception):
         text = f"{self.file}: {what}" if self.file else what
         if self.mend:
             text = f"{text}; {self.mend}"
-        # Names found in files may hold codes that would move a terminal's cursor or change its colours.
-        return " ".join("".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text).split())
+        return printable(" ".join(text.split()))
 
 
 class InputError(MedSegError):

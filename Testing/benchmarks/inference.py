@@ -158,7 +158,7 @@ def main() -> None:
 
 def compare(folder: Path, slices: int, size: int, repeats: int) -> None:
     volume, plain, onnx = make_inputs(folder, slices, size)
-    medseg = [sys.executable, "-m", "medseg", "segment", str(volume), "--json", "--overwrite", "-m"]
+    medseg = [sys.executable, "-m", "medseg", "segment", str(volume), "--trusted", "--json", "--overwrite", "-m"]
 
     def ours(model: Path, backend: str, keep: bool = False) -> list[str]:
         extra = ["--probabilities", str(folder / backend)] if keep else []

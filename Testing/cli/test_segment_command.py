@@ -373,3 +373,43 @@ def test_brackets_in_a_message_reach_the_person() -> None:
     code = "from medseg.cli.common import errors; errors.print(\"pip install 'medseg[onnx]'\")"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert "medseg[onnx]" in done.stderr
+
+
+def test_a_model_is_tried_in_a_process_with_limits_first(volume: Path, tmp_path: Path) -> None:
+    """A few hundred bytes that ask for 256 GiB as soon as a slice goes through."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    shape = ["b", 1, "h", "w"]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Expand", ["one", "sizes"], ["many"]),
+            helper.make_node("ReduceMean", ["many"], ["mean"], keepdims=0),
+            helper.make_node("Add", ["x", "mean"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [
+            numpy_helper.from_array(np.ones((1, 1), np.float32), "one"),
+            numpy_helper.from_array(np.array([1 << 18, 1 << 18], np.int64), "sizes"),
+        ],
+    )
+    made = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+    bomb = tmp_path / "bomb.onnx"
+    bomb.write_bytes(made.SerializeToString())
+    (tmp_path / "bomb.onnx.card.json").write_text(json.dumps(card_with()))
+    out = tmp_path / "out.nii.gz"
+    one_line(medseg("segment", volume, "-m", bomb, "-o", out, status=2), "bomb.onnx", "8 GiB", "--trusted")
+    assert not out.exists()
+
+
+def test_what_ships_and_what_is_trusted_needs_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import medseg.models
+    from medseg.cli import segment
+
+    asked = []
+    monkeypatch.setattr(medseg.models, "open_model", lambda path, isolate, **_: asked.append(isolate))
+    ours = Path(segment.__file__).parents[1] / "data" / "mrcp-ducts.onnx"
+    for path, trusted in ((ours, False), (tmp_path / "a.onnx", True), (tmp_path / "a.onnx", False)):
+        segment._open(path, {}, trusted)
+    assert ours.is_file() and asked == [False, False, True]

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of the static checks: ``python Testing/fuzz/fuzz_models.py [--seconds 120] [--keep DIR]``.
+"""Coverage-guided fuzzing of the static checks: ``python Testing/fuzz/fuzz_models.py [--seconds 120]``.
 
 libFuzzer, through atheris, changes valid models and texts and keeps what reaches new code of ``medseg``. A finding is
 an exception that is no refusal of ours, an input that takes more than 20 s, or more than 2 GiB; its input is written
@@ -56,10 +56,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--keep", type=Path, help="folder of inputs to go on from, and to add to")
+    parser.add_argument("--seed", type=int, default=0, help="of libFuzzer; 0: another one each time, printed")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:
-        return _fuzz(arguments.keep, arguments.seconds)
+        return _fuzz(arguments.keep, arguments.seconds, arguments.seed)
     try:
         import atheris  # noqa: F401
     except ImportError:
@@ -69,7 +70,8 @@ def main() -> int:
         inputs = arguments.keep or Path(temporary) / "inputs"
         subprocess.run([sys.executable, str(HERE / "seeds.py"), str(inputs)], check=True)
         # A process of its own: libFuzzer ends the one it runs in.
-        command = [sys.executable, __file__, "--inside", "--seconds", str(arguments.seconds), "--keep", str(inputs)]
+        numbers = ["--seconds", str(arguments.seconds), "--seed", str(arguments.seed)]
+        command = [sys.executable, __file__, "--inside", *numbers, "--keep", str(inputs)]
         status = subprocess.run(command, check=False).returncode
         print(
             f"fuzzing: {'clean' if status == 0 else 'a finding, see above'}, {len(list(inputs.iterdir()))} inputs kept"
@@ -77,7 +79,7 @@ def main() -> int:
     return status
 
 
-def _fuzz(inputs: Path, seconds: int) -> int:
+def _fuzz(inputs: Path, seconds: int, seed: int) -> int:
     import atheris
 
     sys.path.insert(0, str(HERE))
@@ -92,6 +94,7 @@ def _fuzz(inputs: Path, seconds: int) -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, resource.RLIM_INFINITY))
     options = [
         f"-max_total_time={seconds}",
+        f"-seed={seed}",
         f"-timeout={TIMEOUT_S}",
         f"-rss_limit_mb={RSS_MIB}",
         f"-max_len={LONGEST}",

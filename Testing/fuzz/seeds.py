@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "hostile"), str(HERE.parent / "support")]
 
@@ -149,7 +151,42 @@ def seeds() -> dict[str, bytes]:
     found["bioimageio"] = numbers["bioimageio"] + DESCRIPTION.encode()
     found["bundle"] = numbers["bundle"] + json.dumps(METADATA).encode() + b"\0" + json.dumps(INFERENCE).encode()
     found["nnunet"] = numbers["nnunet"] + json.dumps(PLANS).encode() + b"\0" + json.dumps(DATASET).encode()
+    found["onnx-functions"] = numbers["whole_file"] + onnx_functions()
+    for file in ("smp", "families"):
+        recorded = np.load(HERE.parent / "models_state_dict" / "fixtures" / f"{file}.npz")
+        for number, name in enumerate(name for name in recorded.files if name.startswith("shapes ")):
+            table = dict(json.loads(recorded[name].tobytes()))
+            if len(table) < 250:  # of the deepest networks nothing new is to be learnt
+                found[f"weights-{file}-{number}"] = numbers["weights_table"] + json.dumps(table).encode()
     return found
+
+
+def onnx_functions() -> bytes:
+    """An ONNX model with two functions, a branch and external data, all of which is allowed."""
+    from onnx import TensorProto, helper
+
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["b", 1, "h", "w"]) for name in "xy")
+    out = helper.make_tensor_value_info("o", TensorProto.FLOAT, ["b", 1, "h", "w"])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("f", 1)]
+    inner = helper.make_function("f", "In", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])], opsets)
+    calls = [helper.make_node("In", ["a"], ["c"], domain="f"), helper.make_node("In", ["c"], ["b"], domain="f")]
+    branch = helper.make_graph([helper.make_node("Relu", ["x"], ["o"])], "t", [], [out])
+    weight = TensorProto(name="w", data_type=1, dims=[1], data_location=TensorProto.EXTERNAL)
+    weight.external_data.add(key="location", value="model.bin")
+    weight.external_data.add(key="length", value="4")
+    nodes = [
+        helper.make_node("Out", ["x"], ["z"], domain="f"),
+        helper.make_node("If", ["k"], ["i"], then_branch=branch, else_branch=branch),
+        helper.make_node("Add", ["z", "i"], ["s"]),
+        helper.make_node("Mul", ["s", "w"], ["y"]),
+    ]
+    known = helper.make_tensor("k", TensorProto.BOOL, [], [True])
+    graph = helper.make_graph(nodes, "g", [x], [y], [weight, known])
+    outer = helper.make_function("f", "Out", ["a"], ["b"], calls, opsets)
+    content: bytes = helper.make_model(
+        graph, ir_version=8, opset_imports=opsets, functions=[inner, outer]
+    ).SerializeToString()
+    return content
 
 
 if __name__ == "__main__":

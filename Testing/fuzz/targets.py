@@ -24,6 +24,7 @@ from medseg.models.pickle_scan import PickleRefused, read_inert, tensors_of
 from medseg.models.protobuf import WireError
 from medseg.models.pt2_program import ProgramRefused
 from medseg.models.script_scan import CodeRefused, check_code
+from medseg.models.state_dict_recognise import recognise
 
 #: What a target may answer with: the refusals, each of which becomes one line.
 ALLOWED = (MedSegError, PickleRefused, CodeRefused, WireError, ProgramRefused, ConfigRefused)
@@ -138,6 +139,22 @@ def nnunet(folder: Folder, data: bytes) -> None:
     inspect_model(folder.package(files, "nnunet"))
 
 
+def weights_table(folder: Folder, data: bytes) -> None:
+    """Names and shapes of weights, as a JSON table: which network they are of, and that its card can be read again."""
+    try:
+        table = json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return
+    shapes = {
+        name: tuple(n for n in shape if isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 62)[:16]
+        for name, shape in (table.items() if isinstance(table, dict) else ())
+        if isinstance(shape, list)
+    }
+    found = recognise(shapes)
+    if found is not None and not {*found.names, *found.left} <= set(shapes):
+        raise AssertionError("it names tensors that are not there")
+
+
 #: By the first byte of an input, in this order; an input that libFuzzer makes of nothing reaches all of them.
 TARGETS: tuple[Callable[[Folder, bytes], None], ...] = (
     whole_file,
@@ -150,6 +167,7 @@ TARGETS: tuple[Callable[[Folder, bytes], None], ...] = (
     bioimageio,
     bundle,
     nnunet,
+    weights_table,
 )
 
 

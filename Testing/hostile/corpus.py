@@ -549,6 +549,122 @@ def broken(corpus: Corpus, models: dict[str, bytes]) -> None:
             corpus.add(f"flip-{trial:02d}-{kind}", bytes(flipped))
 
 
+def two_readings(corpus: Corpus, models: dict[str, bytes]) -> None:
+    """Files in which our reader and a framework's own could see different things: each once showed us a harmless one.
+
+    The TorchScript ones write a file where they run; PyTorch finds names in any case, and the archive's directory
+    where the end of the file says it is.
+    """
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        stream = io.BytesIO()
+        torch.jit.save(torch.jit.script(torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3, padding=1))), stream)
+    entries = entries_of(stream.getvalue())
+    name = next(entry for entry, content in entries.items() if b"class Sequential" in content)
+    harmless = entries[name]
+
+    def writing(mark: str) -> bytes:
+        """The same network, whose answer is also written to a file."""
+        call = f'ops.aten.save(input, "{corpus.mark(mark)}")'.encode()
+        begin = harmless.index(b"-> Tensor:\n") + len(b"-> Tensor:\n")
+        return harmless[:begin] + b"    " + call + b"\n" + harmless[begin:]
+
+    folder, _, leaf = name.rpartition("/")
+    for mark, made in {
+        "reading-upper-ending.pt": {f"{folder}/{leaf[:-3]}.PY": True},
+        "reading-upper-folder.pt": {f"{folder.replace('/code/', '/CODE/')}/{leaf}": True},
+        "reading-both.pt": {name: False, f"{folder}/{leaf.swapcase()[:-3]}.py": True},
+    }.items():
+        rest = {entry: content for entry, content in entries.items() if entry != name}
+        corpus.add_zip(mark, rest | {entry: writing(mark) if evil else harmless for entry, evil in made.items()})
+    mark = "reading-behind.pt"
+    evil, plain = writing(mark), harmless
+    longest = max(len(evil), len(plain)) + 1
+    first, second = (zip_of({**entries, name: code_.ljust(longest - 1, b"\n") + b"\n"}) for code_ in (evil, plain))
+    corpus.add(mark, first + second)
+    corpus.add("reading-trailing.pt", models["torchscript"] + b"x" * 100)
+    entries = entries_of(models["torchscript"])
+    root = next(iter(entries)).partition("/")[0]
+    place = f"{root}/code/__torch__/more.py.debug_pkl"
+    corpus.add_zip("reading-debug.pt", {**entries, place: corpus.payload("reading-debug.pt")})
+    corpus.add("reading-zero.pt", models["torchscript"].replace(b"traced_inputs.pkl", b"traced_inputs.pk\0"))
+
+
+def shapes_and_functions(corpus: Corpus) -> None:
+    """ONNX: functions that call themselves, unfold without end or stand in for operators, hidden and sparse fields."""
+    from onnx import AttributeProto, SparseTensorProto, TensorProto, helper, numpy_helper
+
+    shape = ["b", 1, "h", "w"]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1), helper.make_opsetid("com.microsoft", 1)]
+
+    def call(name: str, source: str = "x", target: str = "y", domain: str = "local") -> object:
+        return helper.make_node(name, [source], [target], domain=domain)
+
+    def function(name: str, *nodes: object, domain: str = "local") -> object:
+        return helper.make_function(domain, name, ["a"], ["b"], list(nodes), opsets)
+
+    def add(name: str, nodes: list, functions: tuple = (), initializers: tuple = ()) -> bytes:
+        graph = helper.make_graph(nodes, "g", [x], [y], list(initializers))
+        model = helper.make_model(graph, ir_version=8, opset_imports=opsets, functions=list(functions))
+        content: bytes = model.SerializeToString()
+        corpus.add(name, content)
+        return content
+
+    add("function-of-itself.onnx", [call("F")], (function("F", call("F", "a", "b")),))
+    pair = function("A", call("B", "a", "b")), function("B", call("A", "a", "b"))
+    add("function-circle.onnx", [call("A")], pair)
+    doubled = [function(f"L{n}", call(f"L{n + 1}", "a", "t"), call(f"L{n + 1}", "t", "b")) for n in range(30)]
+    last = function("L30", helper.make_node("Relu", ["a"], ["b"]))
+    add("function-laughs.onnx", [call("L0")], (*doubled, last))
+    chain = [function(f"F{n}", call(f"F{n + 1}", "a", "b")) for n in range(20_000)]
+    add("function-chain.onnx", [call("F0")], tuple(chain))
+    relu = helper.make_node("Relu", ["a"], ["b"])
+    stands_in = function("EPContext", relu, domain="com.microsoft")
+    add("function-stands-in.onnx", [call("EPContext", domain="com.microsoft")], (stands_in,))
+    add("many-operators.onnx", [helper.make_node(f"Op{n}", ["x"], ["y"]) for n in range(100_000)])
+    sparse = SparseTensorProto()
+    sparse.values.CopyFrom(numpy_helper.from_array(np.ones(1, np.float32), "s"))
+    sparse.indices.CopyFrom(numpy_helper.from_array(np.zeros(1, np.int64), "i"))
+    sparse.dims.extend([1 << 20, 1 << 18])
+    constant = helper.make_node("Constant", [], ["c"])
+    constant.attribute.add(name="sparse_value", type=AttributeProto.SPARSE_TENSOR).sparse_tensor.CopyFrom(sparse)
+    add("huge-sparse.onnx", [constant, helper.make_node("Add", ["x", "c"], ["y"])])
+    tensor = TensorProto(name="w", data_type=1, dims=[1], data_location=TensorProto.EXTERNAL)
+    for location in ("/etc/passwd", "huge-sparse.onnx"):
+        tensor.external_data.add(key="location", value=location)
+    add("outside-twice.onnx", [helper.make_node("Add", ["x", "w"], ["y"])], (), (tensor,))
+    plain = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    hidden = call("PyOp", "x", "z", "ai.onnx.contrib").SerializeToString()  # type: ignore[attr-defined]
+    # Field 1 of the graph, a node, with a number that fits 32 bits only when its upper bits are dropped.
+    body = plain.SerializeToString() + b"\x8a\x80\x80\x80\x10" + bytes([len(hidden)]) + hidden
+    outer = b"\x08\x08" + b"\x42" + bytes([len(opsets[0].SerializeToString())]) + opsets[0].SerializeToString()
+    length = bytes([len(body) & 0x7F | 0x80, len(body) >> 7])
+    corpus.add("foreign-hidden.onnx", outer + b"\x3a" + length + body)
+
+
+def pipes(corpus: Corpus, models: dict[str, bytes]) -> None:
+    """What would keep whoever opens it waiting for ever."""
+    if not hasattr(os, "mkfifo"):
+        return
+    for name, files, place in (
+        ("pipe.onnx", {}, ""),
+        ("pipe-bundle", bundle_files(models["torchscript"]), "configs/metadata.json"),
+        ("pipe-bioimageio", {"net.pt": models["torchscript"]}, "rdf.yaml"),
+    ):
+        path = (
+            corpus.add_folder(name, {k: v for k, v in files.items() if k != place}) / place
+            if place
+            else (corpus.folder / "files" / name)
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(path)
+        corpus.files[name] = corpus.folder / "files" / name
+
+
 def _safetensors(header: dict, body: bytes) -> bytes:
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + body
@@ -566,6 +682,9 @@ def make_corpus(folder: Path) -> Corpus:
     hdf5(corpus)
     nested(corpus, models)
     links(corpus, models)
+    two_readings(corpus, models)
+    shapes_and_functions(corpus)
+    pipes(corpus, models)
     broken(corpus, models)
     return corpus
 

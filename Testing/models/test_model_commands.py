@@ -146,3 +146,20 @@ def test_convert_without_a_card_says_what_is_needed_where_one_is(medseg, model_f
     done = medseg("convert", model_files["torchscript"], tmp_path / "b.safetensors")
     assert done.returncode == 2 and "card" in done.stderr and len(done.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_text_of_a_card_is_a_code_to_the_terminal(medseg, carded, tmp_path) -> None:
+    """Colours, a cursor sent elsewhere, a window's title, writing turned round: each shows as a mark."""
+    card = inspect_model(carded["onnx"]).card.to_dict()
+    card["name"] = "a\x1b[31mb\x1b]0;c\x07d\u202ee"
+    card["intended_use"] = "f\x9b2Jg\rh"
+    card["output"]["labels"][0]["name"] = "h\x1b[2Ji [bold]j"
+    path = tmp_path / "model.onnx"
+    path.write_bytes(carded["onnx"].read_bytes())
+    from medseg.models import embed_card
+
+    embed_card(path, card)
+    done = medseg("inspect", path, "--static")
+    assert done.returncode == 0 and not set("\x1b\x07\x9b\u202e\r") & set(done.stdout + done.stderr)
+    for text in ("a\ufffd[31mb\ufffd]0;c\ufffdd\ufffde", "f\ufffd2Jg\ufffdh", "h\ufffd[2Ji [bold]j"):
+        assert text in done.stdout

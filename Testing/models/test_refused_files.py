@@ -44,7 +44,7 @@ def refused(path: Path, kind: type[MedSegError] = InputError) -> str:
     ("content", "word"),
     [
         (b"", "empty"),
-        (b"<html><body>404</body></html>", "text"),
+        (b"<html><body>404</body></html>", "web page"),
         (b"\x1f\x8b\x08\x00" + b"x" * 50, "gzip"),
         (bytes(range(1, 200)), "no model"),
         (b"PK\x03\x04" + b"\0" * 40, "damaged"),

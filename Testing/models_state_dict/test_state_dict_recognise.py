@@ -16,10 +16,13 @@ from medseg.networks import PRESETS, build_network
 from public_unets import (
     BrainHub,
     DoubleDown,
+    DownConvs,
     DownsUps,
     Gated,
     IncDownUp,
     Numbered,
+    OneHead,
+    OneHeadGated,
     SemiSupervised,
     ShortNames,
     UpConv,
@@ -86,6 +89,10 @@ def test_every_preset_is_told_by_its_shapes(preset: str) -> None:
         (ShortNames, 3),
         (SemiSupervised, 1),
         (lambda: SemiSupervised(bilinear=True), 1),
+        (OneHead, 1),
+        (OneHeadGated, 1),
+        (DownConvs, 3),
+        (lambda: DownConvs(bilinear=True), 3),
     ],
     ids=[
         "inc",
@@ -102,6 +109,10 @@ def test_every_preset_is_told_by_its_shapes(preset: str) -> None:
         "short names",
         "semi-supervised",
         "semi-supervised bilinear",
+        "up conv, one head",
+        "gated, one head",
+        "down convs",
+        "down convs bilinear",
     ],
 )
 def test_public_unets_give_their_own_numbers(
@@ -110,6 +121,17 @@ def test_public_unets_give_their_own_numbers(
     network = randomise(make())
     report = check(network, tmp_path / "w.pth", channels)
     assert report.details["assumed"] and report.ends_in == ("sigmoid" if isinstance(network, BrainHub) else None)
+
+
+def test_a_unet_that_adds_its_skip_connections_is_another_network() -> None:
+    """The names of `DownConvs`, where ``merge_mode="add"``: a decoder level takes as many channels as it gives."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in DownConvs().state_dict().items()}
+    assert recognise(shapes) is not None
+    adding = {
+        name: (shape[0], shape[1] // 2, *shape[2:]) if name.startswith("up_convs.") and "conv1.w" in name else shape
+        for name, shape in shapes.items()
+    }
+    assert recognise(adding) is None
 
 
 def test_heads_for_deep_supervision_are_left_aside(tmp_path: Path) -> None:

@@ -177,7 +177,9 @@ def ours(bench: Bench, held: list[str]) -> dict[str, Any]:
         target = out / image.name.replace("_0000", "")
         if not target.is_file():
             out.mkdir(exist_ok=True)
-            bench.run([*medseg, "segment", image, "-m", model, "-o", target, "--backend", "onnxruntime"], log)
+            bench.run(
+                [*medseg, "segment", image, "--trusted", "-m", model, "-o", target, "--backend", "onnxruntime"], log
+            )
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     resolved = yaml.safe_load((run / "config.yaml").read_text())
     import numpy as np

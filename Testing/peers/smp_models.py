@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import segmentation_models_pytorch as smp
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from seeded_weights import seeded, seeded_slices
+from recording import record
 
 SMALL = {"decoder_channels": (32, 32, 24, 16, 16)}
 FEW: list[tuple[str, str, dict[str, Any]]] = [
@@ -28,6 +26,12 @@ FEW: list[tuple[str, str, dict[str, Any]]] = [
     ("UnetPlusPlus", "efficientnet-b2", SMALL),
     ("Unet", "densenet121", SMALL),
     ("Unet", "vgg11_bn", SMALL),
+    ("Linknet", "resnet18", {}),
+    ("FPN", "efficientnet-b0", {"decoder_merge_policy": "cat"}),
+    ("MAnet", "resnet18", SMALL),
+    ("DeepLabV3", "resnet18", {"decoder_channels": 64}),
+    ("DeepLabV3Plus", "efficientnet-b0", {}),
+    ("PSPNet", "resnet18", {}),
 ]
 ALL: list[tuple[str, str, dict[str, Any]]] = [
     *FEW,
@@ -44,30 +48,30 @@ ALL: list[tuple[str, str, dict[str, Any]]] = [
     ("UnetPlusPlus", "resnet18", {}),
     ("UnetPlusPlus", "vgg11_bn", {}),
     ("UnetPlusPlus", "resnet18", {"decoder_attention_type": "scse"}),
+    ("Linknet", "resnet50", {"encoder_depth": 4}),
+    ("Linknet", "resnet18", {"decoder_use_norm": False}),
+    ("Linknet", "mobilenet_v2", {}),
+    ("Linknet", "vgg11_bn", {}),
+    ("FPN", "resnet18", {"aux_params": {"classes": 3}}),
+    ("FPN", "resnext50_32x4d", {"in_channels": 3}),
+    ("FPN", "densenet121", {}),
+    ("MAnet", "efficientnet-b0", {"decoder_pab_channels": 32}),
+    ("DeepLabV3", "mobilenet_v2", {}),
+    ("DeepLabV3", "efficientnet-b1", {}),
+    ("DeepLabV3Plus", "resnet50", {}),
+    ("DeepLabV3Plus", "mobilenet_v2", {}),
+    ("DeepLabV3Plus", "efficientnet-b3", {}),
+    ("PSPNet", "resnet50", {"decoder_use_norm": False}),
 ]
 
 
-def record(out: Path, models: list[tuple[str, str, dict[str, Any]]]) -> None:
-    """Names and shapes (JSON) and every third row and column of the output of each model on the same slices."""
-    arrays: dict[str, np.ndarray] = {}
+def networks(models: list[tuple[str, str, dict[str, Any]]]) -> Iterator[tuple[str, torch.nn.Module, int]]:
+    """Key, network and input channels of each."""
     for architecture, encoder, options in models:
         given = {"in_channels": 1, "classes": 2, **options}
-        network = getattr(smp, architecture)(encoder, encoder_weights=None, **given).eval()
-        state = {
-            name: torch.from_numpy(seeded(name, tensor.shape)) if tensor.is_floating_point() else tensor
-            for name, tensor in network.state_dict().items()
-        }
-        network.load_state_dict(state)
-        with torch.inference_mode():
-            output = network(torch.from_numpy(seeded_slices((1, given["in_channels"], 64, 96))))
-        if isinstance(output, tuple):
-            output = output[0]
-        key = json.dumps([architecture, encoder, options])
-        shapes = [[name, list(tensor.shape)] for name, tensor in state.items() if tensor.is_floating_point()]
-        arrays[f"shapes {key}"] = np.frombuffer(json.dumps(shapes).encode(), np.uint8)
-        arrays[f"output {key}"] = output.numpy()[:, :, 1::3, 2::3]
-    np.savez_compressed(out, **arrays)
+        network = getattr(smp, architecture)(encoder, encoder_weights=None, **given)
+        yield json.dumps([architecture, encoder, options]), network, given["in_channels"]
 
 
 if __name__ == "__main__":
-    record(Path(sys.argv[1]), FEW if "--few" in sys.argv else ALL)
+    record(Path(sys.argv[1]), networks(FEW if "--few" in sys.argv else ALL))

@@ -376,3 +376,67 @@ class SemiSupervised(nn.Module):
                 x = level.up(x)
             x = level.conv.conv_conv(torch.cat((values.pop(), x), 1))
         return self.decoder.out_conv(x)
+
+
+class OneHead(UpConv):
+    """As `UpConv`, whose head is called Conv."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__(width)
+        self.Conv = self.Conv_1x1
+        del self.Conv_1x1
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.__dict__["Conv_1x1"] = self.Conv
+        return super().forward(x)
+
+
+class OneHeadGated(Gated):
+    """As `Gated`, whose head is called Conv."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__(width)
+        self.Conv = self.Conv_1x1
+        del self.Conv_1x1
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.__dict__["Conv_1x1"] = self.Conv
+        return super().forward(x)
+
+
+class DownConvs(nn.Module):
+    """Names down_convs.0.conv1, up_convs.0.upconv (bilinear: up_convs.0.upconv.1), conv_final; no norms."""
+
+    def __init__(self, width: int = 4, bilinear: bool = False) -> None:
+        super().__init__()
+        wide = [3, *(width * 2**level for level in range(4))]
+
+        def block(before: int, after: int) -> nn.Module:
+            module = nn.Module()
+            module.conv1, module.conv2 = nn.Conv2d(before, after, 3, padding=1), nn.Conv2d(after, after, 3, padding=1)
+            return module
+
+        self.down_convs = nn.ModuleList(block(wide[n], wide[n + 1]) for n in range(4))
+        self.up_convs = nn.ModuleList()
+        for before, after in zip(wide[4:1:-1], wide[3:0:-1], strict=True):
+            module = block(2 * after, after)
+            if bilinear:
+                module.upconv = nn.Sequential(nn.Upsample(mode="bilinear", scale_factor=2), nn.Conv2d(before, after, 1))
+            else:
+                module.upconv = nn.ConvTranspose2d(before, after, 2, stride=2)
+            self.up_convs.append(module)
+        self.conv_final = nn.Conv2d(width, 2, 1)
+
+    @staticmethod
+    def run(block: nn.Module, x: Tensor) -> Tensor:
+        return F.relu(block.conv2(F.relu(block.conv1(x))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = []
+        for number, level in enumerate(self.down_convs):
+            x = self.run(level, F.max_pool2d(x, 2) if number else x)
+            values.append(x)
+        values.pop()
+        for level in self.up_convs:
+            x = self.run(level, torch.cat((level.upconv(x), values.pop()), 1))
+        return self.conv_final(x)

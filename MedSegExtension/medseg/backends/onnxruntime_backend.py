@@ -42,7 +42,9 @@ class OnnxRuntimeBackend:
                 mend="use precision='float32', or the openvino or torch backend",
             )
         self.device = device
-        runtime.set_default_logger_severity(3)  # errors only: warnings about optimised-away nodes help nobody
+        runtime.set_default_logger_severity(
+            4
+        )  # what it raises says the same; its log prints names of the file as they are
         options = session_options(runtime, threads)
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.startswith("cuda"):

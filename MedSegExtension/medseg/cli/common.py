@@ -16,8 +16,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from ..errors import Cancelled, MedSegError
+from ..errors import Cancelled, MedSegError, printable
 
 #: Which extra of this distribution brings a package.
 EXTRAS = {
@@ -43,9 +44,17 @@ EXTRAS = {
 #: ``--json`` of every command: one JSON object on standard output and nothing else there.
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
 
+
+class PlainConsole(Console):
+    """Whatever a text from a file holds, none of it is a code to the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
 # No markup: rich would take "medseg[onnx]" in a message for a style and swallow it.
-errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-output = Console(highlight=False, soft_wrap=True, markup=False)
+errors = PlainConsole(stderr=True, highlight=False, soft_wrap=True, markup=False)
+output = PlainConsole(highlight=False, soft_wrap=True, markup=False)
 
 
 def print_json(data: Any) -> None:

@@ -48,6 +48,13 @@ def segment(
     ] = None,
     suffix: Annotated[str, typer.Option(help="File ending of the results of a folder of cases.")] = ".seg.nrrd",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is already there.")] = False,
+    trusted: Annotated[
+        bool,
+        typer.Option(
+            "--trusted",
+            help="The model file is your own: do not let a process with limits of memory and time try it first.",
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Segment volumes with a trained 2D network. The result lies on exactly the input's grid."""
@@ -61,7 +68,7 @@ def segment(
     run_options: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold}
     if flip:
         run_options["flips"] = check_flips(flip)
-    opened = _open(model, options)
+    opened = _open(model, options, trusted)
     opening = time.perf_counter() - started
     if not json and opened.choice is not None:
         errors.print(f"{opened.choice.why}", style="dim")
@@ -145,10 +152,12 @@ def segment_one(
     return report
 
 
-def _open(model: Path, options: dict[str, Any]) -> Any:
+def _open(model: Path, options: dict[str, Any], trusted: bool) -> Any:
+    """The model, after a process with limits has opened it and run one slice; one that ships needs no such trial."""
     from ..models import open_model
 
-    return open_model(model, **options)
+    own = Path(__file__).resolve().parents[1] / "data"
+    return open_model(model, isolate=not (trusted or model.resolve().is_relative_to(own)), **options)
 
 
 def _check_target(out: Path, *, is_folder: bool, overwrite: bool) -> None:

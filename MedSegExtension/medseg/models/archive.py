@@ -49,8 +49,10 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         name = entry.filename
         parts = PurePosixPath(name).parts
-        if name.startswith("/") or "\\" in name or ".." in parts or ":" in (parts[0] if parts else ":") or "\0" in name:
+        if name.startswith("/") or "\\" in name or ".." in parts or ":" in (parts[0] if parts else ":"):
             _unsafe(path, f"the entry {name[:80]!r} leads out of the archive")
+        if "\0" in entry.orig_filename:  # where Python's reader ends a name, and others do not
+            _unsafe(path, f"the entry {name[:80]!r} has a zero byte in its name")
         if (entry.external_attr >> 16) & 0o170000 == 0o120000:
             _unsafe(path, f"the entry {name[:80]!r} is a link")
         if entry.flag_bits & 1:

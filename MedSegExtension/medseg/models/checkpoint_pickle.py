@@ -160,12 +160,20 @@ class _Reader(PlainUnpickler):
             return Inert
         if _MODULE.fullmatch(full):
             raise WholeModule(full)
-        raise PickleRefused(f"it calls {full}"[:200])
+        raise _UnknownName(full)
 
     def persistent_load(self, pid: Any) -> Any:
         if isinstance(pid, tuple) and pid and pid[0] == "module":
             raise WholeModule("a module with its source")
         return pid
+
+
+class _UnknownName(PickleRefused):
+    """The pickle asks for ``name``, which no checkpoint needs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"it calls {name}"[:200])
 
 
 class WholeModule(PickleRefused):
@@ -221,6 +229,11 @@ def _load(stream: io.BytesIO) -> Any:
     part = io.BytesIO(stream.getvalue()[begin:end])
     try:
         return _Reader(part, encoding="utf-8", errors="replace").load()
+    except _UnknownName as error:
+        # A class of the author's own, with what every PyTorch module has: the network itself was pickled.
+        if all(word in part.getvalue() for word in (b"_parameters", b"_modules", b"_buffers")):
+            raise WholeModule(error.name[:200]) from None
+        raise
     except PickleRefused:
         raise
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from ..errors import InputError, UnsafeModelError
 from .bioimageio_package import description_of
 from .checkpoint_pickle import is_legacy
+from .foreign import foreign_file, foreign_folder, foreign_name, foreign_zip
 from .monai_bundle import is_bundle
 from .nnunet_folder import is_nnunet
 from .package import Package
@@ -51,16 +53,25 @@ def detect_format(path: str | Path) -> Format:
         raise UnsafeModelError("this is a pickle, which can run any code when it is read", file=path, mend=_RESAVE)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return "keras"
-    if looks_like_onnx(path, size):
+    told = foreign_file(path, head)
+    if told is None and looks_like_onnx(path, size):
         return "onnx"
     if path.suffix.lower() in (".yaml", ".yml"):  # a description beside its weights; its reader checks the rest
         return "bioimageio"
-    raise InputError(f"this is no model file ({_guess(head)})", file=path, mend=f"give one of: {_SUPPORTED}")
+    told = told or foreign_name(path)
+    if told is None:
+        told = "its content is of no known kind, or it is damaged", f"give one of: {_SUPPORTED}"
+    what = told[0] if told[0].startswith("this") else f"this is no model file ({told[0]})"
+    raise InputError(what, file=path, mend=told[1])
 
 
 def _size(path: Path) -> int:
     try:
-        size = path.stat().st_size
+        found = path.stat()
+        # Asked before it is opened: a pipe without a writer would keep whoever opens it waiting for ever.
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError("is not an ordinary file", file=path, mend="give a model file")
+        size = found.st_size
         with path.open("rb"):
             pass
     except FileNotFoundError:
@@ -69,8 +80,6 @@ def _size(path: Path) -> int:
         raise InputError(
             f"the file cannot be read ({error.strerror})", file=path, mend="check the path and the permissions"
         ) from None
-    if not path.is_file():
-        raise InputError("is not an ordinary file", file=path, mend="give a model file")
     if size == 0:
         raise InputError("the file is empty", file=path, mend="copy or download it again")
     return size
@@ -80,14 +89,14 @@ def _detect_folder(path: Path) -> Format:
     """What package a folder is. Raises InputError where it is none."""
     try:
         found = package_format(Package(path))
+        told = foreign_folder(path) if found is None else None
     except OSError as error:
         raise InputError(
             f"the folder cannot be read ({error.strerror})", file=path, mend="check the path and the permissions"
         ) from None
     if found is None:
-        raise InputError(
-            "is a folder, and no model package of a known kind", file=path, mend="give the model file inside it"
-        )
+        what, mend = told or ("is a folder, and no model package of a known kind", "give the model file inside it")
+        raise InputError(what, file=path, mend=mend)
     return found
 
 
@@ -128,12 +137,5 @@ def _detect_zip(path: Path) -> Format:
     found = package_format(Package(path))
     if found is not None:
         return found
-    raise InputError("this archive holds no model of a known format", file=path, mend=f"give one of: {_SUPPORTED}")
-
-
-def _guess(head: bytes) -> str:
-    if head.lstrip()[:1] in (b"<", b"{") or all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head[:256]):
-        return "it is text; a failed download often looks like this"
-    if head.startswith(b"\x1f\x8b"):
-        return "it is compressed with gzip, unpack it first"
-    return "its content is of no known kind, or it is damaged"
+    what, mend = foreign_zip(names) or ("this archive holds no model of a known format", f"give one of: {_SUPPORTED}")
+    raise InputError(what, file=path, mend=mend)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..card import ModelCard
-from ..errors import InputError, MedSegError, MissingPackageError, UnsafeModelError, WorkerDied
+from ..errors import DeviceOutOfMemory, InputError, MedSegError, MissingPackageError, UnsafeModelError, WorkerDied
 from .detect import detect_format
 from .inspecting import inspect_model
 from .report import ModelReport, TensorInfo
@@ -95,7 +95,15 @@ def rehearse(
     given = card.to_dict() if isinstance(card, ModelCard) else dict(card) if isinstance(card, Mapping) else card
     with _worker() as client:
         payload = {"model": path, "card": given, "backend": backend, "memory_limit_bytes": memory_limit_bytes}
-        _answer(client, client.submit("load", payload, timeout_s=timeout_s), path)
+        try:
+            _answer(client, client.submit("load", payload, timeout_s=timeout_s), path)
+        except DeviceOutOfMemory:
+            raise InputError(
+                f"one slice through this model takes more than {memory_limit_bytes / 2**30:.0f} GiB of memory",
+                file=path,
+                mend="do not use it; a model of your own that needs as much opens without this trial "
+                "(medseg segment --trusted, isolate=False)",
+            ) from None
 
 
 def convert_isolated(

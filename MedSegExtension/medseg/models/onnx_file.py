@@ -110,8 +110,14 @@ def _report(path: Path, graph: Graph) -> ModelReport:
 
 
 def _unsafe(folder: Path, graph: Graph) -> Iterator[str]:
+    for domain, name in sorted(graph.functions):
+        # Which of the two a runtime takes, the file's function or its own operator, is for it to choose.
+        if domain in DOMAINS:
+            yield f"its function {name} of the domain {domain!r} stands in for an operator of the runtimes"
+    if graph.has_sparse:
+        yield "it holds sparse tensors, which no segmentation network needs and which unfold to any size"
     for domain, op in sorted(graph.operators):
-        if (domain, op) in graph.functions:
+        if (domain, op) in graph.functions and domain not in DOMAINS:
             continue
         if domain not in DOMAINS:
             yield f"operator {op} of the domain {domain!r} needs a library that is not part of ONNX"

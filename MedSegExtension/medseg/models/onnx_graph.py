@@ -13,6 +13,8 @@ from .report import TensorInfo
 MAX_NODES = 200_000
 MAX_TENSORS = 200_000
 MAX_DEPTH = 16
+#: Functions that call each other, one inside the other; exporters nest some five.
+MAX_CALLS = 64
 MAX_TEXT = 1 << 20
 
 #: TensorProto.DataType: name and bytes of an element (0 where it has no fixed width).
@@ -89,7 +91,12 @@ class Graph:
     inputs: list[TensorInfo] = field(default_factory=list)
     outputs: list[TensorInfo] = field(default_factory=list)
     operators: dict[tuple[str, str], int] = field(default_factory=dict)
-    functions: set[tuple[str, str]] = field(default_factory=set)
+    #: What each function of the file calls, and how often.
+    functions: dict[tuple[str, str], dict[tuple[str, str], int]] = field(default_factory=dict)
+    #: What the function that is being read has called so far.
+    calling: dict[tuple[str, str], int] | None = None
+    count: int = 0
+    has_sparse: bool = False
     tensors: list[Tensor] = field(default_factory=list)
     has_graph: bool = False
     has_training: bool = False
@@ -125,6 +132,7 @@ def read_graph(message: memoryview) -> Graph:
             graph.has_training = True
         elif number == 25:
             _function(_bytes(value, kind), graph)
+    _check_functions(graph)
     return graph
 
 
@@ -142,6 +150,7 @@ def _graph(message: memoryview, graph: Graph, depth: int) -> None:
             if depth == 0:
                 graph.initializers[tensor.name] = tensor
         elif number == 15:
+            graph.has_sparse = True
             for n, k, v in fields(_bytes(value, kind)):
                 if n in (1, 2):
                     _keep(graph, _tensor(_bytes(v, k)))
@@ -153,6 +162,8 @@ def _graph(message: memoryview, graph: Graph, depth: int) -> None:
 
 def _function(message: memoryview, graph: Graph) -> None:
     name = domain = ""
+    calls: dict[tuple[str, str], int] = {}
+    graph.calling = calls
     for number, kind, value in fields(message):
         if number == 1:
             name = text(value, kind)
@@ -160,7 +171,37 @@ def _function(message: memoryview, graph: Graph) -> None:
             domain = text(value, kind)
         elif number == 7:
             _node(_bytes(value, kind), graph, 1)
-    graph.functions.add((domain, name))
+    graph.calling = None
+    known = graph.functions.setdefault((domain, name), calls)
+    if known is not calls:  # where two bear one name (overloads), both count
+        for called, count in calls.items():
+            known[called] = known.get(called, 0) + count
+
+
+def _check_functions(graph: Graph) -> None:
+    """Raise WireError where functions call each other in a circle, or unfold to more operators than are allowed."""
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(function: tuple[str, str], above: tuple[tuple[str, str], ...]) -> int:
+        if function in above:
+            raise WireError(f"its function {function[1]!r} calls itself")
+        if len(above) > MAX_CALLS:
+            raise WireError(f"its functions call each other more than {MAX_CALLS} deep")
+        if function not in sizes:
+            inner = (*above, function)
+            sizes[function] = sum(
+                count * (size(called, inner) if called in graph.functions else 1)
+                for called, count in graph.functions[function].items()
+            )
+            if sizes[function] > MAX_NODES:
+                raise WireError(f"its function {function[1]!r} unfolds to more than {MAX_NODES} operators")
+        return sizes[function]
+
+    total = sum(count * size(called, ()) for called, count in graph.operators.items() if called in graph.functions)
+    for function in graph.functions:
+        size(function, ())
+    if total > MAX_NODES:
+        raise WireError(f"its functions unfold to more than {MAX_NODES} operators")
 
 
 def _node(message: memoryview, graph: Graph, depth: int) -> Node:
@@ -180,7 +221,10 @@ def _node(message: memoryview, graph: Graph, depth: int) -> Node:
     node.inputs, node.outputs = tuple(inputs), tuple(outputs)
     key = (node.domain, node.op)
     graph.operators[key] = graph.operators.get(key, 0) + 1
-    if sum(graph.operators.values()) > MAX_NODES:
+    if graph.calling is not None:
+        graph.calling[key] = graph.calling.get(key, 0) + 1
+    graph.count += 1
+    if graph.count > MAX_NODES:
         raise WireError(f"it has more than {MAX_NODES} operators")
     return node
 
@@ -212,6 +256,7 @@ def _attribute(message: memoryview, node: Node, graph: Graph, depth: int) -> Non
         elif number in (6, 11):
             _graph(_bytes(value, kind), graph, depth + 1)
         elif number in (22, 23):
+            graph.has_sparse = True
             for n, k, v in fields(_bytes(value, kind)):
                 if n in (1, 2):
                     _keep(graph, _tensor(_bytes(v, k)))
@@ -245,6 +290,8 @@ def _tensor(message: memoryview) -> Tensor:
         elif number == 13:
             tensor.external = tensor.external or {}
             key, entry = _pair(_bytes(value, kind))
+            if key in tensor.external:  # readers differ in which of the two they take
+                raise WireError(f"tensor {tensor.name!r} says its {key[:40]} twice")
             tensor.external[key] = entry
         elif number == 14 and _number(value, kind) == 1:
             tensor.external = tensor.external or {}

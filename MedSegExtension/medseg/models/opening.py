@@ -24,6 +24,7 @@ from .ports import check_clear, choose
 from .pt2_file import open_pt2
 from .report import ModelReport
 from .state_dict_file import complete_card, open_state_dict, with_architecture
+from .unchanged import Seen, check_unchanged, seen
 
 if TYPE_CHECKING:
     from ..preprocess import Preparer
@@ -90,7 +91,10 @@ def open_model(
         rehearse(path, card, backend)
     if precision not in PRECISIONS:
         raise InputError(f"there is no precision {precision!r}", mend=f"use one of {', '.join(PRECISIONS)}")
+    before = seen(path)
     report = static_report(path)
+    if path.is_dir() and isinstance(report.details.get("weights_file"), str):
+        before |= seen(path / report.details["weights_file"])
     if report.unsafe:
         more = f" (and {len(report.unsafe) - 1} more reasons)" if len(report.unsafe) > 1 else ""
         raise UnsafeModelError(
@@ -113,7 +117,9 @@ def open_model(
         found = with_architecture(report, found)
         report.card, report.card_source = found, source
     choice = choose_device(device, _candidates(report, backend))
-    reopen: Callable[[Choice], Backend] = partial(_backend, report, threads=threads, precision=precision)
+    reopen: Callable[[Choice], Backend] = partial(
+        _unchanged_backend, before, report, threads=threads, precision=precision
+    )
     prepare = None
     if report.format == "nnunet":
         prepare = preparer_of(path)
@@ -202,6 +208,20 @@ def ports_of(report: ModelReport, card: ModelCard | None) -> Ports | None:
     if inner not in WITH_PORTS or (len(report.inputs) == 1 and len(report.outputs) == 1):
         return None
     return choose(report, card)
+
+
+def _unchanged_backend(
+    before: Seen, report: ModelReport, choice: Choice, threads: int | None, precision: str
+) -> Backend:
+    """As `_backend`, for the file that was checked: looked at before it is loaded, and once more after."""
+    check_unchanged(before)
+    backend = _backend(report, choice, threads, precision)
+    try:
+        check_unchanged(before)
+    except UnsafeModelError:
+        backend.close()
+        raise
+    return backend
 
 
 def _backend(report: ModelReport, choice: Choice, threads: int | None, precision: str) -> Backend:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -67,6 +68,10 @@ class Package:
                 return read_entry(self.path, archive, self._entry(name), limit)
         file = self._inside(name)
         try:
+            # A pipe without a writer would keep whoever opens it waiting for ever.
+            if not stat.S_ISREG(file.stat().st_mode):
+                raise InputError(f"{name!r} in the package is not an ordinary file", file=self.path,
+                                 mend="get the package again")  # fmt: skip
             with file.open("rb") as stream:
                 content = stream.read(limit + 1)
         except OSError as error:

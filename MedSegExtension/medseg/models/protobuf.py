@@ -28,8 +28,9 @@ def fields(message: memoryview) -> Iterator[tuple[int, int, Value]]:
     while position < end:
         key, position = varint(message, position)
         number, kind = key >> 3, key & 7
-        if number == 0:
-            raise WireError("a field has number 0")
+        # Other readers drop what does not fit into 32 bits, and would see another field than we do.
+        if number == 0 or key > 0xFFFFFFFF:
+            raise WireError("a field has an impossible number")
         value: Value
         if kind == VARINT:
             value, position = varint(message, position)

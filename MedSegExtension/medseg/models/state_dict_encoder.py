@@ -33,7 +33,7 @@ def recognise_encoder(shapes: Shapes) -> dict[str, Any] | None:
     first = "x_0_0" if dense else "0"
     widths = _decoder_widths(shapes, dense)
     left = {name for name in shapes if name.startswith("classification_head.")}
-    for kind, reader in _ENCODERS.items():
+    for kind, reader in ENCODER_READERS.items():
         found = reader(shapes, len(widths))
         if found is None:
             continue
@@ -166,7 +166,7 @@ def _densenet(shapes: Shapes, levels: int) -> Encoder | None:
     return arguments, f"DenseNet-{2 * sum(layers) + 5}", known, _NONE, ("ReLU",)
 
 
-_ENCODERS: dict[str, Callable[[Shapes, int], Encoder | None]] = {
+ENCODER_READERS: dict[str, Callable[[Shapes, int], Encoder | None]] = {
     "resnet": _resnet,
     "vgg": _vgg,
     "mobilenet-v2": _mobilenet,

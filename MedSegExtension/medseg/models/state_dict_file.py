@@ -125,7 +125,7 @@ def describe_weights(report: ModelReport, found: StateDict, recognition: Recogni
     arguments = recognition.arguments
     report.in_channels, report.out_channels = arguments["in_channels"], arguments["out_channels"]
     report.ends_in = recognition.ends_in
-    report.multiple_of = _multiple(arguments)
+    report.multiple_of = recognition.multiple_of or _multiple(arguments)
     report.inputs = (TensorInfo("input", "float32", (None, report.in_channels, None, None)),)
     report.outputs = (TensorInfo("output", "float32", (None, report.out_channels, None, None)),)
     report.framework = f"PyTorch weights of a {recognition.family}"

@@ -109,6 +109,44 @@ LAYOUTS = (
         gate=lambda level, levels: f"Att{level + 2}.",
     ),
     Layout(
+        "U-Net with the tensor names Conv1, Up5, Up_conv5, Conv",
+        _level("Conv{one}.conv."),
+        lambda level, levels: f"Up_conv{level + 2}.conv.",
+        ("0", "1", "3", "4"),
+        (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
+        "Conv",
+        True,
+        interpolation="nearest",
+    ),
+    Layout(
+        "attention U-Net with the tensor names Conv1, Att5, Up_conv5, Conv",
+        _level("Conv{one}.conv."),
+        lambda level, levels: f"Up_conv{level + 2}.conv.",
+        ("0", "1", "3", "4"),
+        (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
+        "Conv",
+        True,
+        interpolation="nearest",
+        gate=lambda level, levels: f"Att{level + 2}.",
+    ),
+    *(
+        Layout(
+            "U-Net with the tensor names down_convs.0.conv1, up_convs.0.upconv, conv_final",
+            _level("down_convs.{level}."),
+            lambda level, levels: f"up_convs.{levels - 2 - level}.",
+            ("conv1", "", "conv2", ""),
+            (_level_up, None),
+            "conv_final",
+            False,
+            interpolation="bilinear",
+            interpolates=interpolates,
+        )
+        for interpolates, _level_up in (
+            (False, lambda level, levels: f"up_convs.{levels - 2 - level}.upconv"),
+            (True, lambda level, levels: f"up_convs.{levels - 2 - level}.upconv.1"),
+        )
+    ),
+    Layout(
         "U-Net with the tensor names conv0_0, conv4_0, conv0_4, final",
         _level("conv{level}_0."),
         lambda level, levels: f"conv{level}_{levels - 1 - level}.",
@@ -234,7 +272,18 @@ def _fit(layout: Layout, levels: int, shapes: Shapes) -> dict[str, Any] | None:
     if {*names, *left} != set(shapes):
         return None
     renamed = {names[name]: shape for name, shape in shapes.items() if name in names}
-    return {**_describe(layout, levels, renamed, names), "left": left}
+    described = _describe(layout, levels, renamed, names)
+    return {**described, "left": left} if _concatenates(described["arguments"], renamed) else None
+
+
+def _concatenates(arguments: dict[str, Any], ours: Shapes) -> bool:
+    """Whether each decoder level takes the skip connection beside the upsampled values, and not their sum."""
+    skips, below = arguments["widths"][:-1], (*arguments["decoder_widths"][1:], arguments["widths"][-1])
+    raised = arguments.get("up_widths", below)
+    return all(
+        ours[f"decoder.{level}.conv1.weight"][1] == skip + up
+        for level, (skip, up) in enumerate(zip(skips, raised, strict=True))
+    )
 
 
 def _describe(layout: Layout, levels: int, ours: Shapes, names: dict[str, str]) -> dict[str, Any]:

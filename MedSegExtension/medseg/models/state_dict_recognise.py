@@ -12,11 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .state_dict_decoders import recognise_decoder
 from .state_dict_encoder import recognise_encoder
 from .state_dict_find import is_counter
 from .state_dict_monai import recognise_monai
+from .state_dict_nnunet import recognise_first_nnunet
+from .state_dict_norm_first import recognise_norm_first
 from .state_dict_public import recognise_public
 from .state_dict_resnet import recognise_resnet
+from .state_dict_torchvision import recognise_torchvision
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -37,15 +41,32 @@ class Recognition:
     unknown: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     ends_in: str | None = None
+    #: What the sides of a slice must be a multiple of; None where the arguments' levels tell it.
+    multiple_of: int | None = None
+
+
+#: In this order; each either accounts for every tensor or says no.
+_RECOGNISERS: tuple[Callable[[Shapes], dict[str, Any] | None], ...] = (
+    lambda shapes: _ours(shapes),
+    lambda shapes: _laboratory(shapes),
+    recognise_public,
+    recognise_resnet,
+    recognise_encoder,
+    recognise_decoder,
+    recognise_norm_first,
+    recognise_first_nnunet,
+    recognise_torchvision,
+    recognise_monai,
+)
 
 
 def recognise(shapes: Shapes) -> Recognition | None:
     """The network that ``shapes`` (name → shape, counters included) belongs to, or None."""
     shapes = {name: shape for name, shape in shapes.items() if not is_counter(name)}
-    for recogniser in (_ours, _laboratory, recognise_public, recognise_resnet, recognise_encoder, recognise_monai):
+    for recogniser in _RECOGNISERS:
         try:
             found = recogniser(shapes)
-        except (KeyError, IndexError, ValueError):  # a name or an axis that this family always has is not there
+        except (KeyError, IndexError, ValueError, ArithmeticError):  # what this family always has is not there
             continue
         if found is not None:
             return Recognition(**found)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import InputError, UnsafeModelError
 from .archive import check_archive, read_entry
+from .one_reading import check_one_reading
 from .pickle_scan import PickleRefused, TensorStub, check_pickle, read_inert, tensors_of
 from .report import CARD_KEY, ModelReport, TensorInfo
 from .script_scan import MAX_CODE, CodeRefused, check_code
@@ -21,9 +22,10 @@ def inspect_torchscript(path: Path) -> ModelReport:
     """The report of an archive. Raises InputError where it is damaged, UnsafeModelError where the archive itself is."""
     report = ModelReport(path=path, format="torchscript", framework="PyTorch TorchScript")
     with check_archive(path) as archive:
+        check_one_reading(path, archive)
         root = root_of(path, archive)
         names = [name.removeprefix(root) for name in archive.namelist()]
-        code = [name for name in names if name.startswith("code/") and name.endswith(".py")]
+        code = [name for name in names if name.startswith("code/") and not name.endswith((".pkl", ".debug_pkl"))]
         report.unsafe = tuple(_unsafe(path, archive, root, names, code))
         version = read_entry(path, archive, f"{root}version", 64) if "version" in names else b"?"
         report.version = f"archive version {version.decode('ascii', 'replace').strip()}"
@@ -59,7 +61,7 @@ def _unsafe(path: Path, archive: zipfile.ZipFile, root: str, names: list[str], c
         except (CodeRefused, UnicodeDecodeError) as error:
             found.append(f"{name}: {error}")
     for name in names:
-        if name.endswith(".pkl"):
+        if name.endswith((".pkl", ".debug_pkl")):
             try:
                 check_pickle(read_entry(path, archive, root + name, MAX_PICKLE))
             except PickleRefused as error:

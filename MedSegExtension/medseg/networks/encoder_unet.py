@@ -63,7 +63,7 @@ class EncoderUNet(nn.Module):
             check_flag(name, flag)
         if check_whole("head_kernel", head_kernel) not in (1, 3, 5):
             raise InputError(f"architecture argument head_kernel is {head_kernel}", mend="use 1, 3 or 5")
-        self.encoder = _encoder(in_channels, encoder)
+        self.encoder = encoder_of(in_channels, encoder)
         levels = list(self.encoder.levels)  # type: ignore[arg-type]
         widths = check_counts("decoder_widths", decoder_widths, len(levels), len(levels), 4096)
         self.multiple_of = 2 ** len(levels)
@@ -108,7 +108,8 @@ class EncoderUNet(nn.Module):
         return blocks[f"x_0_{self.depth}"](nodes[0, self.depth - 1], None)
 
 
-def _encoder(in_channels: int, given: Mapping[str, Any] | None) -> nn.Module:
+def encoder_of(in_channels: int, given: Mapping[str, Any] | None) -> nn.Module:
+    """The encoder that ``given`` describes: its kind, one of `ENCODERS`, and its arguments. Raises InputError."""
     if not isinstance(given, Mapping) or given.get("kind") not in ENCODERS:
         raise InputError(
             f"architecture argument encoder is {str(given)[:60]}", mend=f"give its kind: {', '.join(ENCODERS)}"

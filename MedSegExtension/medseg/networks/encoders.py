@@ -116,7 +116,7 @@ class MobileNetEncoder(nn.Module):
         return values
 
 
-class _SamePadded(nn.Conv2d):
+class SamePadded(nn.Conv2d):
     """Padded as TensorFlow pads at the size ``side``, whatever size comes: more at the end where that is odd."""
 
     def __init__(self, before: int, after: int, kernel: int, stride: int, side: int, groups: int = 1) -> None:
@@ -136,7 +136,7 @@ class _SqueezedBlock(nn.Module):
         if self.expands:
             self._expand_conv = nn.Conv2d(before, hidden, 1, bias=False)
             self._bn0 = nn.BatchNorm2d(hidden, eps=1e-3)
-        self._depthwise_conv = _SamePadded(hidden, hidden, kernel, stride, side, hidden)
+        self._depthwise_conv = SamePadded(hidden, hidden, kernel, stride, side, hidden)
         self._bn1 = nn.BatchNorm2d(hidden, eps=1e-3)
         self._se_reduce = nn.Conv2d(hidden, squeezed, 1)
         self._se_expand = nn.Conv2d(squeezed, hidden, 1)
@@ -176,7 +176,7 @@ class EfficientNetEncoder(nn.Module):
         if not 32 <= check_whole("side", side) <= 2048:
             raise InputError(f"architecture argument side is {side}", mend="give 224 for b0, 240 for b1, 260 for b2, …")
         entries = [check_counts("blocks", entry, 4, 4, 16384) for entry in blocks]
-        self._conv_stem = _SamePadded(in_channels, stem, 3, 2, side)
+        self._conv_stem = SamePadded(in_channels, stem, 3, 2, side)
         self._bn0 = nn.BatchNorm2d(stem, eps=1e-3)
         side = ceil(side / 2)
         self._blocks = nn.ModuleList()
@@ -205,6 +205,11 @@ class EfficientNetEncoder(nn.Module):
             ):
                 raise InputError(f"architecture argument taken is {taken}", mend="give a block at each size")
         self.levels = [stem, *(entries[number][0] for number in self.taken)]
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The blocks in their order."""
+        return self._blocks
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = F.silu(self._bn0(self._conv_stem(x)))

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..card import Architecture
 from ..errors import InputError
+from .encoder_decoders import EncoderDecoder
 from .encoder_unet import EncoderUNet
 from .ensemble import Ensemble
 from .keras_network import KerasNetwork
@@ -23,9 +24,12 @@ from .monai_networks import (
 )
 from .nested_unet import NestedUNet
 from .nnunet import planned_folds
+from .nnunet_v1 import FirstNnUNet
+from .norm_first_unet import NormFirstUNet
 from .onnx_network import OnnxNetwork
 from .plain_unet import PlainUNet
 from .resnet_unet import ResNetUNet
+from .torchvision_segmenter import TorchvisionSegmenter
 from .unet2d import UNet2d
 from .unet2d_b import UNet2dB
 
@@ -37,9 +41,12 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "ensemble": Ensemble,
     # Networks made elsewhere, for weights that exist.
     "plain-unet": PlainUNet,
+    "norm-first-unet": NormFirstUNet,
     "nested-unet": NestedUNet,
     "resnet-unet": ResNetUNet,
     "encoder-unet": EncoderUNet,
+    "encoder-decoder": EncoderDecoder,
+    "torchvision-segmenter": TorchvisionSegmenter,
     "monai-unet": monai_unet,
     "monai-basic-unet": monai_basic_unet,
     "monai-basic-unet-plus-plus": monai_basic_unet_plus_plus,
@@ -47,6 +54,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "monai-attention-unet": monai_attention_unet,
     "monai-segresnet": monai_segresnet,
     "nnunet": planned_folds,
+    "nnunet-v1": FirstNnUNet,
     "keras-graph": KerasNetwork,
     "onnx-graph": OnnxNetwork,
 }

@@ -1,4 +1,4 @@
-"""segmentation_models_pytorch itself beside us: many of its networks, on weights that both make from their names."""
+"""Other people's 2D networks beside us: on weights that both make from their names, ours give their numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from medseg.models import Model, open_model
 from seeded_weights import seeded, seeded_slices
@@ -14,12 +15,13 @@ from seeded_weights import seeded, seeded_slices
 HERE = Path(__file__).resolve().parent
 
 
-def test_every_network_gives_the_librarys_numbers(peers: Path, tmp_path: Path) -> None:
-    out = tmp_path / "smp.npz"
-    subprocess.run([peers / "python", HERE / "smp_models.py", out], check=True, timeout=900, capture_output=True)
+@pytest.mark.parametrize(("program", "least"), [("smp_models.py", 38), ("family_models.py", 14)])
+def test_every_network_gives_its_familys_numbers(peers: Path, tmp_path: Path, program: str, least: int) -> None:
+    out = tmp_path / "recorded.npz"
+    subprocess.run([peers / "python", HERE / program, out], check=True, timeout=900, capture_output=True)
     recorded = np.load(out)
     models = [name.removeprefix("output ") for name in recorded.files if name.startswith("output ")]
-    assert len(models) >= 18
+    assert len(models) >= least
     for model in models:
         shapes = json.loads(recorded[f"shapes {model}"].tobytes())
         torch.save({name: torch.from_numpy(seeded(name, shape)) for name, shape in shapes}, tmp_path / "model.pth")
