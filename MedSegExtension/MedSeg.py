@@ -236,7 +236,12 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.initializeParameterNode()
 
     def onNodeRemoved(self, caller, event) -> None:
-        """The result, or what it was made of, may be what was removed."""
+        """What runs, the result, or what it was made of may be what was removed."""
+        from MedSegLib.segmentationJob import SegmentationJob
+
+        current = self.queue.current
+        if current is not None and isinstance(current.job, SegmentationJob):
+            current.job.checkNodes()
         result = self.resultPanel.result
         if result is not None and result.segmentationNode.GetScene() is None:
             self.advancedPanel.setResult(None, None)

@@ -79,13 +79,11 @@ class InputPanel:
     def check(self, card):
         """A `FitReport` of the chosen volumes, shown under the card; None without a card."""
         self._observe([node for node in self.nodes() if node is not None])
-        if card is None:
-            self.ui.fitLabel.text = ""
-            self.ui.fitLabel.visible = False
-            return None
-        report = checkNodes(self.nodes(), card)
-        self.ui.fitLabel.text = report.text
-        self.ui.fitLabel.visible = True
+        report = checkNodes(self.nodes(), card) if card is not None else None
+        # That no volume is chosen is said beside the button.
+        shown = report is not None and self.nodes()[0] is not None
+        self.ui.fitLabel.text = report.text if shown else ""
+        self.ui.fitLabel.visible = shown
         return report
 
     def _observe(self, nodes: list) -> None:

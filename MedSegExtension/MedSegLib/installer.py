@@ -33,7 +33,6 @@ class Installer:
         self._onLine, self._onFinished = onLine, onFinished
         self._wanted: list[str] = []
         self._lines: list[str] = []
-        self._before: dict[str, str] = {}
         self.running = False
 
     def start(self, lines: list[str], wheels: str = "", repair: bool = False) -> None:
@@ -45,7 +44,7 @@ class Installer:
         if repair:
             arguments += ["--force-reinstall", "--no-deps"]
         self._wanted = lines
-        self._lines, self._before, self.running = [], installedVersions(), True
+        self._lines, self.running = [], True
         command = [*lines, *arguments]
         try:
             from slicer import packaging
@@ -69,24 +68,25 @@ class Installer:
             self._onFinished("failed", str(error))
 
     def _wait(self, install) -> None:
+        before = installedVersions()
         try:
             install()
         except subprocess.CalledProcessError as error:
             self._lines += str(error.output or error).splitlines()
             self._completed(error.returncode)
-        else:
-            self._completed(0)
+        else:  # what pip said is not told
+            self._completed(0, [name for name, now in installedVersions().items() if before.get(name, now) != now])
 
     def _heard(self, line) -> None:
         self._lines.append(str(line))
         self._onLine(str(line))
 
-    def _completed(self, returnCode) -> None:
+    def _completed(self, returnCode, installed: list[str] | None = None) -> None:
         self.running = False
         output = "\n".join(self._lines)
         last = next((line for line in reversed(self._lines) if line.startswith("ERROR")), "")
         if returnCode == 0:
-            replaced = replacedWhileLoaded(self._before)
+            replaced = replacedWhileLoaded(namesInstalled(output) if installed is None else installed)
             if replaced:
                 self._onFinished("restart", ", ".join(replaced))
             else:
@@ -99,3 +99,9 @@ class Installer:
             self._onFinished("absent", last)
         else:
             self._onFinished("failed", last or _("pip ended with status {code}").format(code=returnCode))
+
+
+def namesInstalled(output: str) -> list[str]:
+    """The packages that pip's output says it installed: ``Successfully installed numpy-2.4.6 …``."""
+    lines = [line for line in output.splitlines() if line.startswith("Successfully installed ")]
+    return [word.rpartition("-")[0] for line in lines for word in line.split()[2:]]

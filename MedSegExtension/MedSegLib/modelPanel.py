@@ -121,7 +121,7 @@ class ModelPanel:
         if request.error is not None:
             self._refuse(request.error)
             return
-        self.report = request.result["report"]
+        self.report, self.problem = request.result["report"], ""
         try:
             data = self.report.get("card")
             self.card = ModelCard.from_dict(data) if data else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.metadata import PackageNotFoundError, distribution, distributions, version
 from pathlib import Path
 
 from .workerHost import hasApplication
@@ -102,14 +102,17 @@ def installedVersions() -> dict[str, str]:
     return {str(d.metadata["Name"]).lower(): d.version for d in distributions() if d.metadata["Name"]}
 
 
-def replacedWhileLoaded(before: dict[str, str]) -> list[str]:
-    """Packages that changed since ``before`` although this process has them loaded: it must be started again."""
-    from importlib.metadata import packages_distributions
+def replacedWhileLoaded(names) -> list[str]:
+    """Of packages that were just installed, those that this process had loaded before: it must be started again."""
+    importlib.invalidate_caches()
+    return sorted(name for name in names if any(module in sys.modules for module in _modulesOf(name)))
 
-    names: dict[str, set[str]] = {}
-    for module, owners in packages_distributions().items():
-        for owner in owners:
-            names.setdefault(owner.lower(), set()).add(module)
-    now = installedVersions()
-    changed = [name for name, old in before.items() if now.get(name) not in (None, old)]
-    return sorted(name for name in changed if any(module in sys.modules for module in names.get(name, ())))
+
+def _modulesOf(name: str) -> set[str]:
+    """The top-level modules that an installed package brings. The record of that one package is read."""
+    try:
+        files = distribution(name).files or ()
+    except PackageNotFoundError:
+        return set()
+    tops = {file.parts[0] for file in files if file.suffix in (".py", ".so", ".pyd") and ".." not in file.parts}
+    return {top.partition(".")[0] for top in tops}

@@ -97,6 +97,8 @@ class ResultPanel:
         """Enable what still has something to act on."""
         here = self._here()
         self.ui.undoButton.enabled = any(record.possible for record in self._records)
+        if not here and not self.ui.undoButton.enabled:
+            self.ui.resultCollapsibleButton.visible = False
         self.ui.goToButton.enabled = here and not self.result.empty
         self.ui.show3DButton.enabled = self.ui.exportButton.enabled = here
 

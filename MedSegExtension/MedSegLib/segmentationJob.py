@@ -44,6 +44,7 @@ class Job:
         self._host = host
         self._request: Request | None = None
         self._last: Any = None
+        self._reason: MedSegError | None = None
         self._onProgress, self._onFinished = onProgress, onFinished
 
     def _submit(self, op: str, payload: dict) -> None:
@@ -70,6 +71,12 @@ class Job:
         if not self.finished and self._last is None:
             self.state = "cancelling"
             self._host.cancel(self._request)
+
+    def giveUp(self, reason: MedSegError) -> None:
+        """Stop, as failed with ``reason``: there is nothing left to write to."""
+        if self.state == "running" and self._last is None:
+            self._reason = reason
+            self.cancel()
 
     def wait(self, timeout: float | None = None):
         """Block until finished (the window stays painted) and return the result, or raise the error."""
@@ -108,6 +115,8 @@ class Job:
             self._onFinished(self)
 
     def _answer(self, request: Request) -> dict:
+        if self._reason is not None:
+            raise self._reason
         if request.error is not None:
             raise request.error
         if self.state == "cancelling":  # the answer crossed the request to stop
@@ -195,13 +204,23 @@ class SegmentationJob(Job):
         self._check()
         self._write(result_from_message(message), message.get("scores"))
 
-    def _check(self) -> None:
+    def checkNodes(self) -> None:
+        """Stop at once where the volume or the segmentation is no longer in the scene."""
+        try:
+            self._checkScene()
+        except InputError as error:
+            self.giveUp(error)
+
+    def _checkScene(self) -> None:
         for node in (self._volumeNode, self._segmentationNode):
             if node is not None and node.GetScene() is None:
                 raise InputError(
                     "the volume or the segmentation was removed from the scene during the run",
                     mend="run it again with nodes of the scene",
                 )
+
+    def _check(self) -> None:
+        self._checkScene()
         if _grid(self._volumeNode) != self._grid:
             raise InputError("the volume was changed during the run", mend="run it again")
 

@@ -177,7 +177,9 @@ def orientedLabelmap(labels: np.ndarray, geometry: vtk.vtkMatrix4x4):
     part = np.ascontiguousarray(labels[box])
     image = slicer.vtkOrientedImageData()
     image.SetExtent(*(end for axis in reversed(box) for end in (axis.start, axis.stop - 1)))
-    image.GetPointData().SetScalars(numpy_to_vtk(part.ravel(), deep=True))
+    scalars = numpy_to_vtk(part.ravel(), deep=True)
+    scalars.SetName("ImageScalars")  # as VTK's own images have it; Slicer's DICOM SEG export asks for it by this name
+    image.GetPointData().SetScalars(scalars)
     image.SetGeometryFromImageToWorldMatrix(geometry)
     return image
 

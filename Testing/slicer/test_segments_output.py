@@ -298,3 +298,12 @@ def test_the_scene_saves_and_comes_back(tools, tmp_path):
     assert tag(tools, segment, tools.output.MODEL_TAG) == "two boxes"
     # What comes back from a file is still known as ours, and as unchanged.
     assert tag(tools, segment, tools.output.DIGEST_TAG) == tools.output.segmentDigest(back, ids["gallbladder"])
+
+
+def test_slicer_s_dicom_export_finds_voxels(tools):
+    """It asks for the array of this name, and calls a segment without it empty (seen in Slicer 5.12.3)."""
+    volumeNode = tools.selfTest.addVolume(labels_array().astype(np.int16))
+    node, ids = tools.output.writeSegments(result_of(labels_array()), volumeNode)
+    for segmentId in ids.values():
+        image = node.GetSegmentation().GetSegment(segmentId).GetRepresentation(tools.output.BINARY)
+        assert image.GetPointData().GetArray("ImageScalars").GetRange()[1] > 0

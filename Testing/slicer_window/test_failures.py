@@ -80,15 +80,17 @@ def test_a_killed_worker(running):
 
 def test_the_input_is_deleted(running):
     slicer.mrmlScene.RemoveNode(running.volume)
-    running.go()
     running.wait(lambda: ended(running))
+    assert running.widget.job.progress.fraction < 0.9  # at once, not when the network is through
+    assert running.widget.job.state == "failed"
     assert "removed from the scene" in running.ui.statusLabel.text and segments() == ["drawn"]
+    assert running.ui.fitLabel.isHidden() and "Load a volume" in running.ui.reasonLabel.text
 
 
 def test_the_output_is_deleted(running):
     slicer.mrmlScene.RemoveNode(running.output)
-    running.go()
     running.wait(lambda: ended(running))
+    assert running.widget.job.progress.fraction < 0.9
     assert "removed from the scene" in running.ui.statusLabel.text and segments() == []
 
 

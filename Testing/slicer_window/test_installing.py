@@ -134,6 +134,7 @@ def test_a_half_installed_package_is_found_by_the_worker_and_repaired(asked, mon
     install_from_folder(asked)
     assert asked.panel.state == "ready"
     asked.wait(lambda: asked.widget.modelPanel.report is not None)  # by a new worker, which sees what was installed
+    assert not asked.widget.modelPanel.problem and asked.ui.segmentButton.enabled, asked.ui.reasonLabel.text
 
 
 def test_a_model_that_needs_pytorch_leads_to_its_extension(asked):
