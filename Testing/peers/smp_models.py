@@ -32,6 +32,7 @@ FEW: list[tuple[str, str, dict[str, Any]]] = [
     ("DeepLabV3", "resnet18", {"decoder_channels": 64}),
     ("DeepLabV3Plus", "efficientnet-b0", {}),
     ("PSPNet", "resnet18", {}),
+    ("Unet", "se_resnext50_32x4d", SMALL),
 ]
 ALL: list[tuple[str, str, dict[str, Any]]] = [
     *FEW,
@@ -62,6 +63,10 @@ ALL: list[tuple[str, str, dict[str, Any]]] = [
     ("DeepLabV3Plus", "mobilenet_v2", {}),
     ("DeepLabV3Plus", "efficientnet-b3", {}),
     ("PSPNet", "resnet50", {"decoder_use_norm": False}),
+    ("Unet", "se_resnet50", {}),
+    ("UnetPlusPlus", "se_resnext50_32x4d", SMALL),
+    ("Linknet", "se_resnet50", {"encoder_depth": 4}),
+    ("DeepLabV3Plus", "se_resnext50_32x4d", {}),
 ]
 
 

@@ -15,7 +15,7 @@ from seeded_weights import seeded, seeded_slices
 HERE = Path(__file__).resolve().parent
 
 
-@pytest.mark.parametrize(("program", "least"), [("smp_models.py", 38), ("family_models.py", 14)])
+@pytest.mark.parametrize(("program", "least"), [("smp_models.py", 44), ("family_models.py", 14)])
 def test_every_network_gives_its_familys_numbers(peers: Path, tmp_path: Path, program: str, least: int) -> None:
     out = tmp_path / "recorded.npz"
     subprocess.run([peers / "python", HERE / program, out], check=True, timeout=900, capture_output=True)

@@ -15,6 +15,10 @@ from .state_dict_encoder import ENCODER_READERS
 Shapes = Mapping[str, tuple[int, ...]]
 
 
+#: Encoders that the library dilates.
+_DILATED = ("resnet", "se-resnet", "mobilenet-v2", "efficientnet")
+
+
 @dataclass(frozen=True)
 class Decoder:
     """A decoder as its tensors tell it: arguments, the encoder's levels, its names, and what was taken on trust."""
@@ -58,8 +62,8 @@ def _with_encoder(shapes: Shapes, decoder: Decoder, theirs: Mapping[str, str]) -
         if found is None:
             continue
         encoder, label, known, unused, assumed = found
-        if decoder.arguments["kind"].startswith("deeplab") and kind not in ("resnet", "mobilenet-v2", "efficientnet"):
-            return None  # the library dilates no others
+        if decoder.arguments["kind"].startswith("deeplab") and kind not in _DILATED:
+            return None
         left = {name for name in shapes if unused.fullmatch(name) or name.startswith("classification_head.")}
         names = [name for name in shapes if name not in left]
         head = re.compile(r"segmentation_head\.0\.(weight|bias)")

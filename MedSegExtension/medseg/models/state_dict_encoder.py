@@ -1,7 +1,7 @@
 """U-Nets and UNet++ on image-classification encoders, with the tensor names of segmentation_models_pytorch.
 
-Encoders: ResNet and its grouped and wide relatives, VGG, MobileNetV2, EfficientNet b0 to b7, DenseNet. The network is
-`medseg.networks.encoder_unet.EncoderUNet` (for a plain U-Net on a ResNet `state_dict_resnet` comes first).
+Encoders: ResNet and its grouped, wide and squeezed relatives, VGG, MobileNetV2, EfficientNet b0 to b7, DenseNet. The
+network is `medseg.networks.encoder_unet.EncoderUNet` (for a plain U-Net on a ResNet `state_dict_resnet` comes first).
 """
 
 from __future__ import annotations
@@ -87,6 +87,33 @@ def _resnet(shapes: Shapes, levels: int) -> Encoder | None:
     return arguments, label, known, re.compile(rf"encoder\.(fc|layer[{above}])\..*"), ("ReLU",)
 
 
+def _squeezed(shapes: Shapes, levels: int) -> Encoder | None:
+    stem = shapes.get("encoder.layer0.conv1.weight")
+    if stem is None or "encoder.layer1.0.se_module.fc1.weight" not in shapes or not 2 <= levels <= 5:
+        return None
+    stages = []
+    for stage in range(1, 5):
+        count = 0
+        while f"encoder.layer{stage}.{count}.conv1.weight" in shapes:
+            count += 1
+        stages.append(count)
+    inner = shapes["encoder.layer1.0.conv2.weight"]
+    groups = inner[0] // inner[1]
+    # Three convolutions in place of the stem's one, and 3×3 shortcuts, are SENet-154's, which is another network.
+    if stem[2] != 7 or shapes["encoder.layer1.0.downsample.0.weight"][2] != 1 or groups not in (1, 32):
+        return None
+    arguments = {"in_channels": stem[1], "blocks": stages[: levels - 1], "width": inner[0], "groups": groups}
+    count = 3 * sum(stages) + 2
+    label = f"{'SE-ResNet' if groups == 1 else 'SE-ResNeXt'}-{count}"
+    known = re.compile(
+        r"encoder\.(layer0\.(conv1|bn1)|"
+        r"layer[1-4]\.\d+\.(conv[1-3]|bn[1-3]|downsample\.[01]|se_module\.fc[12]))\.\w+"
+    )
+    above = "|".join(["last_linear", *(f"layer{number}" for number in range(levels, 5))])
+    unused = re.compile(rf"encoder\.({above})\..*")
+    return arguments, label, known, unused, ("ReLU",)
+
+
 def _vgg(shapes: Shapes, levels: int) -> Encoder | None:
     if "encoder.features.0.bias" not in shapes:
         return None
@@ -168,6 +195,7 @@ def _densenet(shapes: Shapes, levels: int) -> Encoder | None:
 
 ENCODER_READERS: dict[str, Callable[[Shapes, int], Encoder | None]] = {
     "resnet": _resnet,
+    "se-resnet": _squeezed,
     "vgg": _vgg,
     "mobilenet-v2": _mobilenet,
     "efficientnet": _efficientnet,

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..errors import InputError
 from .encoders import EfficientNetEncoder, MobileNetEncoder, SamePadded, check_counts
 from .resnet_unet import ResNetEncoder
+from .squeezed_resnet import SqueezedResNetEncoder
 
 
 def separable(before: int, after: int, rate: int) -> nn.Sequential:
@@ -58,7 +59,7 @@ def dilate_encoder(encoder: nn.Module, stride: int) -> int:
     if isinstance(stride, bool) or stride not in (8, 16):
         raise InputError(f"architecture argument stride is {stride!r}", mend="use 8 or 16")
     stages: dict[int, Iterable[nn.Module]]
-    if isinstance(encoder, ResNetEncoder) and encoder.stages == 4:
+    if isinstance(encoder, (ResNetEncoder, SqueezedResNetEncoder)) and encoder.stages == 4:
         stages = {16: [encoder.get_submodule("layer3")], 32: [encoder.get_submodule("layer4")]}
     elif isinstance(encoder, MobileNetEncoder):
         blocks = list(encoder.features)

@@ -17,9 +17,11 @@ from ..errors import InputError
 from .arguments import check_channels, check_choice, check_flag, check_whole
 from .encoders import DenseNetEncoder, EfficientNetEncoder, MobileNetEncoder, VggEncoder, check_counts
 from .resnet_unet import ResNetEncoder
+from .squeezed_resnet import SqueezedResNetEncoder
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "resnet": ResNetEncoder,
+    "se-resnet": SqueezedResNetEncoder,
     "vgg": VggEncoder,
     "mobilenet-v2": MobileNetEncoder,
     "efficientnet": EfficientNetEncoder,
