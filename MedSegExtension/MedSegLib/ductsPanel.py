@@ -17,6 +17,9 @@ from .segmentVoxels import segmentDigest
 #: How long after the last edit the segment is measured again.
 QUIET_MS = 800
 
+#: Width in pixels at most of a table's first column.
+WIDEST_NAME = 110
+
 
 class DuctsPanel:
     """``ui`` is the panel's own (MedSegDucts.ui); ``result()`` gives the last run's result in the window, or None."""
@@ -303,3 +306,6 @@ def _fillTable(table, rows: list[list[str]]) -> None:
         for c, text in enumerate(row):
             table.setItem(r, c, qt.QTableWidgetItem(text))
     table.resizeColumnsToContents()
+    if table.columnWidth(0) > WIDEST_NAME:  # in several lines, so that the figures are in sight
+        table.setColumnWidth(0, WIDEST_NAME)
+        table.resizeRowsToContents()

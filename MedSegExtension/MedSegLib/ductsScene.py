@@ -203,9 +203,9 @@ def _tree(scene, owner: str, measurement: dict[str, Any], name: str):
         legend = colors.logic().AddDefaultColorLegendDisplayNode(node)
         legend.SetTitleText(_("Calibre (mm)"))
         legend.SetLabelFormat("%.0f")
-        legend.SetSize(0.1, 0.4)
-        for text, size in ((legend.GetTitleTextProperty(), 11), (legend.GetLabelTextProperty(), 11)):
-            text.SetFontSize(size)
+        legend.SetSize(0.08, 0.4)
+        # Slicer makes its numbers, and the title, as large as so many have room for.
+        legend.SetNumberOfLabels(9)
     return node
 
 
