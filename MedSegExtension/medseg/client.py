@@ -87,6 +87,7 @@ class WorkerClient:
     temporary_root : where the private folder is made, by default the system's temporary folder.
     memory_limit_bytes : limit on the worker's own memory (Linux only), 0 for none.
     install : turns a distribution's name into the sentence that says how to install it.
+    preload : "torch", where that will be needed: imported while the worker starts.
     module : what to run; another one calls `medseg.worker.__main__.main` with operations of its own.
 
     Requests that wait survive a worker that dies; the one that was running fails with `WorkerDied`.
@@ -103,6 +104,7 @@ class WorkerClient:
         memory_limit_bytes: int = 0,
         install: Callable[[str], str] | None = None,
         module: str = "medseg.worker",
+        preload: str | None = None,
     ) -> None:
         if python is None:
             python = sys.executable
@@ -111,7 +113,7 @@ class WorkerClient:
         self.log = ""
         self._environment, self._module = environment, module
         self._start_timeout_s, self._cancel_grace_s = start_timeout_s, cancel_grace_s
-        self._root, self._memory_limit = temporary_root, memory_limit_bytes
+        self._root, self._memory_limit, self._preload = temporary_root, memory_limit_bytes, preload
         self._install = install or (lambda name: f"install it: {self.command[0]} -m pip install {name}")
         self._process: WorkerProcess | None = None
         self._stop: weakref.finalize | None = None
@@ -131,7 +133,13 @@ class WorkerClient:
             return
         self.hello = None
         process = WorkerProcess(
-            self.command, self._module, self._environment, self._root, self._memory_limit, self._start_timeout_s
+            self.command,
+            self._module,
+            self._environment,
+            self._root,
+            self._memory_limit,
+            self._start_timeout_s,
+            self._preload,
         )
         self._process = process
         self._stop = weakref.finalize(self, WorkerProcess.close, process)  # also when the interpreter exits

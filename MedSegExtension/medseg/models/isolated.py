@@ -34,6 +34,10 @@ CONVERT_BYTES = 24 * 2**30
 CONVERT_SECONDS = 3600.0
 
 
+#: Formats that nothing but PyTorch loads.
+NEED_TORCH = ("torchscript", "pt2", "safetensors", "state_dict", "nnunet")
+
+
 def inspect_isolated(
     path: str | Path,
     *,
@@ -52,10 +56,13 @@ def inspect_isolated(
         InputError also where looking at the file (HDF5 only) ended the worker, or took more than ``timeout_s``.
     """
     path = Path(path)
-    with _worker() as client:
+    format = detect_format(path)
+    # What it will need is imported while the static checks run here. Keras files are read first, under limits.
+    preload = "torch" if load and format in NEED_TORCH else None
+    with _worker(preload) as client:
         if load:
-            client.start()  # starts up while the static checks run here
-        if detect_format(path) == "keras":
+            client.start()
+        if format == "keras":
             asked = client.submit(
                 "inspect", {"model": path, "memory_limit_bytes": memory_limit_bytes}, timeout_s=timeout_s
             )
@@ -171,10 +178,10 @@ def refusal(report: ModelReport) -> UnsafeModelError:
 
 
 @contextmanager
-def _worker() -> Iterator[WorkerClient]:
+def _worker(preload: str | None = None) -> Iterator[WorkerClient]:
     from ..client import WorkerClient
 
-    with WorkerClient() as client:
+    with WorkerClient(preload=preload) as client:
         yield client
 
 
@@ -189,6 +196,6 @@ def _answer(client: WorkerClient, asked: Any, path: Path) -> dict[str, Any]:
             mend="do not use this file, or save it again; --debug shows more",
         ) from error
     except MedSegError as error:
-        if error.file is None and isinstance(error, InputError):
+        if error.file is None and isinstance(error, InputError) and not isinstance(error, MissingPackageError):
             raise type(error)(error.what, file=path, mend=error.mend) from None
         raise

@@ -13,7 +13,6 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from ..backends import Backend
 
@@ -26,6 +25,8 @@ def steps(size: int, patch: int) -> list[int]:
 
 def gaussian(patch: tuple[int, int]) -> np.ndarray:
     """The weight of each pixel of a patch, float16: a Gaussian of an eighth of its side, 10 at most, never 0."""
+    from scipy.ndimage import gaussian_filter  # 0.3 s, which looking into other models need not wait for
+
     image = np.zeros(patch)
     image[patch[0] // 2, patch[1] // 2] = 1
     image = gaussian_filter(image, [side / 8 for side in patch], mode="constant", cval=0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
+import importlib
 import os
 import signal
 import sys
@@ -26,6 +28,11 @@ def main(operations: Mapping[str, Operation] | None = None) -> int:
         metavar="BYTES",
         help="refuse to allocate more than this (Linux; 0: no limit)",
     )
+    parser.add_argument(
+        "--preload",
+        choices=("torch",),
+        help="what will be asked needs this package and our networks: imported before the first word",
+    )
     arguments = parser.parse_args()
 
     # The protocol gets descriptors of its own before any library is loaded; whatever prints goes to the log.
@@ -40,6 +47,10 @@ def main(operations: Mapping[str, Operation] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us; it will tell us
     os.umask(0o077)
 
+    if arguments.preload:
+        with contextlib.suppress(ImportError):  # who asks for it hears what is missing
+            importlib.import_module(arguments.preload)
+            importlib.import_module("medseg.networks")
     from .limits import limit_memory
     from .server import Server
 

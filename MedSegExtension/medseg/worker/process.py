@@ -67,6 +67,7 @@ class WorkerProcess:
         root: str | Path | None,
         memory_limit: int,
         start_timeout_s: float,
+        preload: str | None = None,
     ) -> None:
         try:
             self._private = PrivateFolder(root)
@@ -84,6 +85,8 @@ class WorkerProcess:
         arguments = [*command, "-P", "-m", module, "--folder", str(self.folder)]
         if memory_limit:
             arguments += ["--memory-limit", str(memory_limit)]
+        if preload:
+            arguments += ["--preload", preload]
         try:
             with self._log.open("wb") as log:
                 self._popen = subprocess.Popen(
