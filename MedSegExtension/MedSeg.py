@@ -329,7 +329,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             reason = (
                 _("Choose a volume.")
                 if slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-                else _("Load a volume first, as always; the module Sample Data has a synthetic one under MedSeg.")
+                else _("Load a volume first. The module Sample Data has a synthetic one under MedSeg.")
             )
         elif not self.modelPanel.path:
             reason = _("Choose a model: press Models for the one that ships.")

@@ -27,7 +27,7 @@ class BatchPanel:
         self._request = None
         table = ui.batchTable
         table.setHorizontalHeaderLabels([_("Volume"), _("State"), _("Result")])
-        table.horizontalHeader().setStretchLastSection(True)
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.verticalHeader().hide()
         table.setMinimumHeight(120)
         ui.addSceneButton.connect("clicked(bool)", lambda checked=False: self.addScene())

@@ -13,6 +13,7 @@ from .ductsInput import onGridOf, segmentVolume
 from .ductsScene import DuctsNodes, ownerOf, showInSteps
 from .segmentationJob import Job
 from .segmentVoxels import DIGEST_TAG, LABEL_TAG, MODEL_TAG, segmentDigest, segmentTag
+from .workerHost import hasApplication
 
 #: How long nodes are put into the scene before the window gets its turn.
 TURN_S = 0.02
@@ -61,9 +62,11 @@ class MeasureJob(Job):
         if self._steps is not None and self.segmentationNode.GetScene() is None:
             self._steps = None  # the scene was closed meanwhile, and what was put there went with it
         end = time.perf_counter() + TURN_S
-        while self._steps is not None and time.perf_counter() < end:
-            if next(self._steps, self) is self:
-                self._steps = None
+        # The views are painted once, not at each node.
+        with slicer.util.RenderBlocker() if hasApplication() else contextlib.nullcontext():
+            while self._steps is not None and time.perf_counter() < end:
+                if next(self._steps, self) is self:
+                    self._steps = None
 
     def wait(self, timeout: float | None = None):
         if not self.finished:

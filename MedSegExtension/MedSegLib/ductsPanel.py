@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from .ductsReview import Review, jumpTo, makeReview
 from .ductsScene import branchName, calibreText, ductName, kindName, ras
-from .messages import asSentence, errorText, inLanguage
+from .messages import asSentence, errorText
 from .scrolling import bringIntoSight
 from .segmentChooser import SegmentChooser
 from .segmentVoxels import segmentDigest
@@ -47,7 +47,7 @@ class DuctsPanel:
         ui.ductsSeeThroughCheckBox.connect("toggled(bool)", lambda checked: self._seeThrough(checked))
         ui.reviewNextButton.setShortcut(qt.QKeySequence("N"))
         ui.reviewPreviousButton.setShortcut(qt.QKeySequence("Shift+N"))
-        ui.findingsTable.setHorizontalHeaderLabels([_("Finding"), _("Calibre"), _("Expected"), _("Duct"), _("Grade")])
+        ui.findingsTable.setHorizontalHeaderLabels([_("Finding"), _("Calibre"), _("Expected"), _("Duct")])
         ui.branchesTable.setHorizontalHeaderLabels([_("Duct"), _("Length (mm)"), _("Mean"), _("Narrowest")])
         for table in (ui.findingsTable, ui.branchesTable):
             table.horizontalHeader().setStretchLastSection(True)
@@ -157,11 +157,10 @@ class DuctsPanel:
                 else calibreText(finding["diameter_mm"], finding["resolved"]),
                 calibreText(finding["reference_diameter_mm"], True),
                 ductName(finding["name"]) or named.get(finding["branch"], "–"),
-                inLanguage(finding["grade"]),
             ]
             for finding in findings
         ]
-        _fillTable(self.ui.findingsTable, rows)
+        _fillTable(self.ui.findingsTable, rows, [asSentence(finding["grade"]) + "." for finding in findings])
         rows = [
             [
                 branchName(branch),
@@ -300,11 +299,15 @@ class DuctsPanel:
                 self.ui.reviewLabel.text = ""
 
 
-def _fillTable(table, rows: list[list[str]]) -> None:
+def _fillTable(table, rows: list[list[str]], tips: list[str] | None = None) -> None:
+    """``tips`` say more of each row, in its tool tip."""
     table.setRowCount(len(rows))
     for r, row in enumerate(rows):
         for c, text in enumerate(row):
-            table.setItem(r, c, qt.QTableWidgetItem(text))
+            item = qt.QTableWidgetItem(text)
+            if tips is not None:
+                item.setToolTip(tips[r])
+            table.setItem(r, c, item)
     table.resizeColumnsToContents()
     if table.columnWidth(0) > WIDEST_NAME:  # in several lines, so that the figures are in sight
         table.setColumnWidth(0, WIDEST_NAME)

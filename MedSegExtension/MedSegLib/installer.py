@@ -84,7 +84,7 @@ class Installer:
     def _completed(self, returnCode, installed: list[str] | None = None) -> None:
         self.running = False
         output = "\n".join(self._lines)
-        last = next((line for line in reversed(self._lines) if line.startswith("ERROR")), "")
+        last = next((line for line in reversed(self._lines) if line.startswith("ERROR")), "").removeprefix("ERROR: ")
         if returnCode == 0:
             replaced = replacedWhileLoaded(namesInstalled(output) if installed is None else installed)
             if replaced:

@@ -19,6 +19,9 @@ from .segmentsOutput import SURFACE, showSurface
 #: Below this highest probability a lower threshold finds nothing of worth.
 TRACE = 0.05
 
+#: Height of the table at most, in pixels.
+HIGHEST = 150
+
 
 class ResultPanel:
     """``onSay(text)`` shows a sentence in the window, ``onUndone(node)`` is called after a run was taken back."""
@@ -32,7 +35,7 @@ class ResultPanel:
         table.horizontalHeaderItem(2).setToolTip(_("The highest probability that was seen anywhere."))
         table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.verticalHeader().hide()
-        table.setMaximumHeight(150)
+        table.setMaximumHeight(HIGHEST)
         table.connect("cellDoubleClicked(int,int)", lambda row, column: self.goTo())
         ui.goToButton.connect("clicked(bool)", lambda checked=False: self.goTo())
         ui.show3DButton.connect("toggled(bool)", self._onShow3D)
@@ -122,6 +125,8 @@ class ResultPanel:
             table.setItem(row, 2, qt.QTableWidgetItem(f"{engine.highest_probability[info.value]:.2f}"))
         for column in (1, 2):
             table.resizeColumnToContents(column)
+        rows = sum(table.rowHeight(row) for row in range(len(engine.segments)))
+        table.setMinimumHeight(min(HIGHEST, rows + table.rowHeight(0) + 4))
         found = next((n for n, info in enumerate(engine.segments) if engine.voxel_counts[info.value]), -1)
         if found >= 0:
             table.selectRow(found)

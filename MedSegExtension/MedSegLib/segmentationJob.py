@@ -216,7 +216,7 @@ class SegmentationJob(Job):
             if node is not None and node.GetScene() is None:
                 raise InputError(
                     "the volume or the segmentation was removed from the scene during the run",
-                    mend="run it again with nodes of the scene",
+                    mend="choose them again and run it again",
                 )
 
     def _check(self) -> None:

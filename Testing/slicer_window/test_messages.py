@@ -80,6 +80,7 @@ def test_words_and_reasons_that_stand_in_tables(messages):
     from MedSegLib.volumeInput import REFUSED
 
     grades = {findings.stricture_grade(change, resolved) for change in (0.1, 0.6, 0.9) for resolved in (True, False)}
+    grades.add("possibly complete: no lumen labelled between two ends")
     named = [anatomy.COMMON, anatomy.LEFT, anatomy.RIGHT, "right side", "branch 12", "focal dilatation"]
     reasons = [death.KILLED, death.OUT_OF_MEMORY, death.REPORT]
     refused = [text for _name, what, mend in REFUSED for text in (f"the input is {what}", mend)]

@@ -68,6 +68,12 @@ class Application:
         for slot in self._startup:
             slot()
 
+    def pauseRender(self) -> None:
+        """There are no views here to pause."""
+
+    def resumeRender(self) -> None:
+        """As `pauseRender`."""
+
     def processEvents(self, flags: Any = None) -> None:
         application = QtWidgets.QApplication.instance()
         if flags is None:

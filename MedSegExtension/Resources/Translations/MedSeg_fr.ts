@@ -152,8 +152,8 @@
       <translation>Garder les plus grandes parties :</translation>
     </message>
     <message>
-      <source>Load a volume first, as always; the module Sample Data has a synthetic one under MedSeg.</source>
-      <translation>Chargez d'abord un volume, comme toujours ; le module Sample Data en a un synthétique sous MedSeg.</translation>
+      <source>Load a volume first. The module Sample Data has a synthetic one under MedSeg.</source>
+      <translation>Chargez d'abord un volume. Le module Sample Data en propose un synthétique sous MedSeg.</translation>
     </message>
     <message>
       <source>Log</source>
@@ -333,7 +333,7 @@
     </message>
     <message>
       <source>Undo</source>
-      <translation>Annuler le calcul</translation>
+      <translation>Défaire</translation>
     </message>
     <message>
       <source>Use for this session</source>
@@ -415,8 +415,8 @@
       <translation>Branches</translation>
     </message>
     <message>
-      <source>Candidates, not diagnoses. Click one to go there.</source>
-      <translation>Des candidats, pas des diagnostics. Cliquez sur l'un d'eux pour y aller.</translation>
+      <source>Candidates, not diagnoses. Click one to go there; rest on one to read its grade.</source>
+      <translation>Des candidats, pas des diagnostics. Cliquez pour y aller ; laissez le pointeur dessus pour lire le degré.</translation>
     </message>
     <message>
       <source>Click a branch to go to its narrowest place.</source>
@@ -428,7 +428,7 @@
     </message>
     <message>
       <source>Compare and give back</source>
-      <translation>Comparer et rendre</translation>
+      <translation>Comparer et restituer</translation>
     </message>
     <message>
       <source>Compares the segment chosen above with another one of the same volume.</source>
@@ -1081,10 +1081,6 @@
       <translation>Constat</translation>
     </message>
     <message>
-      <source>Grade</source>
-      <translation>Degré</translation>
-    </message>
-    <message>
       <source>Length (mm)</source>
       <translation>Longueur (mm)</translation>
     </message>
@@ -1630,6 +1626,10 @@
       <translation>choisissez le volume que montre le navigateur de séquence</translation>
     </message>
     <message>
+      <source>choose them again and run it again</source>
+      <translation>choisissez-les de nouveau et relancez</translation>
+    </message>
+    <message>
       <source>close other programs</source>
       <translation>fermez d'autres programmes</translation>
     </message>
@@ -1942,6 +1942,10 @@
       <translation>les pixels de la coupe sont espacés de {found} mm ; le modèle a été entraîné de {low} à {high} mm</translation>
     </message>
     <message>
+      <source>possibly complete: no lumen labelled between two ends</source>
+      <translation>peut-être complète : aucune lumière segmentée entre deux extrémités</translation>
+    </message>
+    <message>
       <source>press Segment in the module MedSeg, or run {command} in the Python console</source>
       <translation>appuyez sur Segmenter dans le module MedSeg, ou exécutez {command} dans la console Python</translation>
     </message>
@@ -1984,10 +1988,6 @@
     <message>
       <source>run it again with keepScores=True</source>
       <translation>relancez-la avec keepScores=True</translation>
-    </message>
-    <message>
-      <source>run it again with nodes of the scene</source>
-      <translation>relancez avec des nœuds de la scène</translation>
     </message>
     <message>
       <source>sagittal</source>
