@@ -87,47 +87,23 @@ LAYOUTS = (
         False,
         head_activation="sigmoid",
     ),
-    Layout(
-        "U-Net with the tensor names Conv1, Up5, Up_conv5, Conv_1x1",
-        _level("Conv{one}.conv."),
-        lambda level, levels: f"Up_conv{level + 2}.conv.",
-        ("0", "1", "3", "4"),
-        (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
-        "Conv_1x1",
-        True,
-        interpolation="nearest",
-    ),
-    Layout(
-        "attention U-Net with the tensor names Conv1, Att5, Up_conv5, Conv_1x1",
-        _level("Conv{one}.conv."),
-        lambda level, levels: f"Up_conv{level + 2}.conv.",
-        ("0", "1", "3", "4"),
-        (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
-        "Conv_1x1",
-        True,
-        interpolation="nearest",
-        gate=lambda level, levels: f"Att{level + 2}.",
-    ),
-    Layout(
-        "U-Net with the tensor names Conv1, Up5, Up_conv5, Conv",
-        _level("Conv{one}.conv."),
-        lambda level, levels: f"Up_conv{level + 2}.conv.",
-        ("0", "1", "3", "4"),
-        (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
-        "Conv",
-        True,
-        interpolation="nearest",
-    ),
-    Layout(
-        "attention U-Net with the tensor names Conv1, Att5, Up_conv5, Conv",
-        _level("Conv{one}.conv."),
-        lambda level, levels: f"Up_conv{level + 2}.conv.",
-        ("0", "1", "3", "4"),
-        (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
-        "Conv",
-        True,
-        interpolation="nearest",
-        gate=lambda level, levels: f"Att{level + 2}.",
+    *(
+        Layout(
+            f"{kind} with the tensor names Conv1, {named}, Up_conv5, {head}",
+            _level("Conv{one}.conv."),
+            lambda level, levels: f"Up_conv{level + 2}.conv.",
+            ("0", "1", "3", "4"),
+            (lambda level, levels: f"Up{level + 2}.up.1", lambda level, levels: f"Up{level + 2}.up.2"),
+            head,
+            True,
+            interpolation="nearest",
+            gate=gate,
+        )
+        for head in ("Conv_1x1", "Conv")
+        for kind, named, gate in (
+            ("U-Net", "Up5", None),
+            ("attention U-Net", "Att5", lambda level, levels: f"Att{level + 2}."),
+        )
     ),
     *(
         Layout(
