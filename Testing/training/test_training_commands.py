@@ -81,4 +81,4 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(ellipsoids: Path, tmp_path
     assert process.returncode == 130
     assert "the same command goes on from there" in errors and "Traceback" not in errors
     assert (run / "checkpoints" / "last.pt").is_file()
-    assert "stopped after step" in (run / "log.txt").read_text()
+    assert "stopped after step" in (run / "log.txt").read_text(encoding="utf-8")

@@ -145,7 +145,7 @@ def test_a_streamed_training_ends_with_the_bits_of_a_resident_one(
         train(parse_config(small_settings(ellipsoids, **changes)), tmp_path / kind, quiet=True)
         states.append(load_checkpoint(tmp_path / kind / "checkpoints" / "last.pt"))
     _same(*states)
-    log = (tmp_path / storage / "log.txt").read_text()
+    log = (tmp_path / storage / "log.txt").read_text(encoding="utf-8")
     assert f"stream from {'the disk (asked for; written' if storage == 'disk' else 'memory (asked for'}" in log
     if storage == "disk":
         written = list((tmp_path / "disk" / "cache").iterdir())
@@ -153,5 +153,5 @@ def test_a_streamed_training_ends_with_the_bits_of_a_resident_one(
         before = (written[0] / "images").stat().st_mtime_ns
         changes["budget"] = {"epochs": 3, "steps_per_epoch": 3}
         train(parse_config(small_settings(ellipsoids, **changes)), tmp_path / kind, quiet=True)
-        assert "found in the cache" in (tmp_path / storage / "log.txt").read_text()
+        assert "found in the cache" in (tmp_path / storage / "log.txt").read_text(encoding="utf-8")
         assert (written[0] / "images").stat().st_mtime_ns == before

@@ -323,7 +323,7 @@ def test_two_processes_train_one_network(ellipsoids: Path, tmp_path: Path) -> No
     assert first["result"] == second["result"] and first["result"]["steps"] == 4
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
     assert [line["epoch"] for line in lines] == [1, 2] and "validation" in lines[1]
-    assert "2 processes" in (tmp_path / "run" / "log.txt").read_text()
+    assert "2 processes" in (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

@@ -271,7 +271,7 @@ def test_the_live_view_says_where_the_run_is(ellipsoids: Path, tmp_path: Path) -
     assert last[1].startswith("run") and "100%" in last[1] and "slices/s" in last[1]
     dice = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[1])["validation"]["dice"]["1"]
     assert last[3].split()[:2] == ["ellipsoid", f"{dice:.4f}"]
-    assert "epoch 2  " in (tmp_path / "run" / "log.txt").read_text()
+    assert "epoch 2  " in (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
 
 
 def test_the_reference_of_the_configuration_is_the_configuration() -> None:
