@@ -241,7 +241,7 @@ class MedSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         current = self.queue.current
         if current is not None and isinstance(current.job, SegmentationJob):
-            current.job.checkNodes()
+            current.job.stopIfGone()
         result = self.resultPanel.result
         if result is not None and result.segmentationNode.GetScene() is None:
             self.advancedPanel.setResult(None, None)

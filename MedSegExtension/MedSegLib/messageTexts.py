@@ -95,6 +95,7 @@ def sentences(_) -> tuple[str, ...]:
         _("use smaller batches or device='cpu'"),
         _("none of the backends {names} is installed"),
         _("install what is asked for at the top of the panel"),
+        _("install it with Slicer's extension PyTorch"),
         _("the package {name} is needed and not installed"),
         _("the package {name} is installed but cannot be loaded ({reason})"),
         _("reinstall it: {how}"),

@@ -91,6 +91,10 @@ def ensureRequirements(requester: str = "MedSeg") -> bool:
 def howToInstallAll(packages=()) -> str:
     """The sentence that says how a person gets what the worker needs, or the packages that an error names."""
     lines = requirementsOf(packages) or missingRequirements() or requirements()
+    if "torch" in packages:  # on no list: in Slicer its own extension installs it, which knows the graphics driver
+        if hasApplication():
+            return "install it with Slicer's extension PyTorch"
+        lines = ["torch"]
     if hasApplication():
         return f"use the module MedSeg, which asks, or run slicer.util.pip_install({lines!r}) in the Python console"
     return f"install them: {sys.executable} -m pip install {' '.join(lines)}"

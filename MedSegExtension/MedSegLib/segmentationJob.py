@@ -204,7 +204,7 @@ class SegmentationJob(Job):
         self._check()
         self._write(result_from_message(message), message.get("scores"))
 
-    def checkNodes(self) -> None:
+    def stopIfGone(self) -> None:
         """Stop at once where the volume or the segmentation is no longer in the scene."""
         try:
             self._checkScene()

@@ -228,4 +228,6 @@ def test_nothing_is_installed_by_a_name_that_is_on_no_list(asked, monkeypatch):
     with_optional(asked, monkeypatch, "h5py>=3.10\n")
     assert requirementsOf(["unheard-of", "H5PY"]) == ["h5py>=3.10"]
     asked.panel.explain(MissingPackageError("the Python package unheard-of is not installed", packages=["unheard-of"]))
+    # PyTorch is on no list either: its own extension brings it.
+    assert howToInstallAll(["torch"]) == "install it with Slicer's extension PyTorch"
     assert asked.panel._lines == [f"{NEEDED}>=1.0"] and "unheard-of" not in howToInstallAll(["unheard-of"])

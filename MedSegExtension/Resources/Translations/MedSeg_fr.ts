@@ -1774,6 +1774,10 @@
       <translation>dans le fichier</translation>
     </message>
     <message>
+      <source>install it with Slicer's extension PyTorch</source>
+      <translation>installez-le avec l'extension PyTorch de Slicer</translation>
+    </message>
+    <message>
       <source>install it: {how}</source>
       <translation>installez-le : {how}</translation>
     </message>
